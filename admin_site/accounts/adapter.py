@@ -1,0 +1,30 @@
+"""What we say differently from allauth's defaults."""
+
+import base64
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.adapter import DefaultMFAAdapter
+from django.http import HttpRequest
+
+from admin_site.core.crypto import decrypt_for_web, encrypt_for_web
+
+_PLACE = "mfa_authenticator.secret"
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """People are invited or made by command; nobody signs up by themselves."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+
+class MfaAdapter(DefaultMFAAdapter):
+    """Second-factor seeds and recovery codes are encrypted at rest."""
+
+    def encrypt(self, text: str) -> str:
+        box = encrypt_for_web(text.encode(), place=_PLACE)
+        return base64.b64encode(box).decode("ascii")
+
+    def decrypt(self, encrypted_text: str) -> str:
+        box = base64.b64decode(encrypted_text)
+        return decrypt_for_web(box, place=_PLACE).decode()

@@ -1,0 +1,39 @@
+"""May this person do that here?"""
+
+from uuid import UUID
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from admin_site.accounts.models import User
+from admin_site.core.errors import NotAllowed
+from admin_site.core.permissions import Permission
+from admin_site.tenancy.models import Membership, Site
+from admin_site.tenancy.roles import PERMISSIONS, Role
+
+
+def organisation_ids_of_user(user: User) -> list[UUID]:
+    """Organisations in which `user` has any role; needs no scope."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tenancy_organisations_of_user(%s)", [user.pk])
+        return [row[0] for row in cursor.fetchall()]
+
+
+def permissions_at(user: User, site: Site) -> frozenset[Permission]:
+    """What `user` may do at `site`, from all memberships that reach it."""
+    roles = (
+        Membership.objects.reaching(site)
+        .filter(user=user)
+        .values_list("role", flat=True)
+    )
+    return frozenset().union(*(PERMISSIONS[Role(role)] for role in roles))
+
+
+def require(user: User, permission: Permission, *, at: Site) -> None:
+    """Refuse unless `user` has `permission` at the site.
+
+    Raises:
+        NotAllowed: the person's role lacks it.
+    """
+    if permission not in permissions_at(user, at):
+        raise NotAllowed(_("Your role does not allow this."))
