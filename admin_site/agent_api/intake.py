@@ -1,0 +1,145 @@
+"""Taking in what computers report, each record once."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from admin_site.computers import authority
+from admin_site.computers.models import (
+    Computer,
+    ComputerEvent,
+    Facts,
+    Order,
+    ReportStream,
+    SettingCompliance,
+)
+from admin_site.computers.states import COMPUTER_TRANSITIONS, ComputerStatus
+from admin_site.core import publish
+from admin_site.core.state_table import checked_transition
+from client_agent.protocol.errors import ErrorCode, ProtocolError
+from client_agent.protocol.facts import FactsRequest, facts_after, facts_digest
+from client_agent.protocol.reports import (
+    Compliance,
+    ComplianceRecord,
+    EventRecord,
+    OrderRecord,
+    Record,
+    ReportRequest,
+)
+from client_agent.protocol.socket import Hint
+
+
+@transaction.atomic
+def note_contact(*, computer: Computer, now: datetime) -> None:
+    """The first fetch of a state makes an approved computer active."""
+    if computer.status != ComputerStatus.APPROVED:
+        return
+    computer.status = checked_transition(
+        COMPUTER_TRANSITIONS,
+        current=ComputerStatus(computer.status),
+        to=ComputerStatus.ACTIVE,
+    )
+    computer.save(update_fields=["status"])
+    authority.bump_auth_version(
+        [computer], organisation_id=computer.organisation_id, nudge=Hint.JOBS
+    )
+    publish.hint_pages("site", computer.site_id, "computers")
+
+
+@transaction.atomic
+def take_reports(*, computer: Computer, request: ReportRequest, now: datetime) -> int:
+    """Store records above what this stream has acknowledged; returns the new mark.
+
+    Locks the stream's row.
+
+    Raises:
+        ProtocolError: ``report-gap`` unless the records are without gaps and follow
+            on what is stored.
+    """
+    stream, _created = ReportStream.objects.select_for_update().get_or_create(
+        computer=computer,
+        stream=request.stream,
+        defaults={
+            "organisation_id": computer.organisation_id,
+            "updated_at": now,
+            # A stream that is new to us may begin anywhere: we were restored, or it
+            # had to drop its oldest records.
+            "acknowledged": max(request.records[0].seq - 1, 0)
+            if request.records
+            else 0,
+        },
+    )
+    for record in request.records:
+        if record.seq <= stream.acknowledged:
+            continue
+        if record.seq != stream.acknowledged + 1:
+            raise ProtocolError(ErrorCode.REPORT_GAP)
+        _store(computer, request, record)
+        stream.acknowledged = record.seq
+    stream.updated_at = now
+    stream.save(update_fields=["acknowledged", "updated_at"])
+    if request.records:
+        publish.hint_pages("site", computer.site_id, "computers")
+    return int(stream.acknowledged)
+
+
+@transaction.atomic
+def take_facts(*, computer: Computer, request: FactsRequest, now: datetime) -> None:
+    """Merge changed facts. Locks the computer's facts.
+
+    Raises:
+        ProtocolError: ``facts-digest-wrong``: the agent is to send everything.
+    """
+    facts, _created = Facts.objects.select_for_update().get_or_create(
+        computer=computer,
+        defaults={"organisation_id": computer.organisation_id, "updated_at": now},
+    )
+    merged = facts_after(facts.data, request)
+    if facts_digest(merged) != request.digest:
+        raise ProtocolError(ErrorCode.FACTS_DIGEST_WRONG)
+    facts.data = merged
+    facts.digest = request.digest
+    facts.updated_at = now
+    facts.save()
+    publish.hint_pages("site", computer.site_id, "computers")
+
+
+def _store(computer: Computer, request: ReportRequest, record: Record) -> None:
+    match record:
+        case ComplianceRecord():
+            _store_compliance(computer, record)
+        case OrderRecord():
+            Order.objects.for_organisation(computer.organisation_id).filter(
+                computer=computer, seq=record.order, acknowledged_at__isnull=True
+            ).update(acknowledged_at=record.at, outcome=record.code[:63])
+        case EventRecord():
+            ComputerEvent.objects.create(
+                organisation_id=computer.organisation_id,
+                computer=computer,
+                stream=request.stream,
+                seq=record.seq,
+                at=record.at,
+                code=record.code,
+                arguments=record.arguments,
+            )
+
+
+def _store_compliance(computer: Computer, record: ComplianceRecord) -> None:
+    rows = SettingCompliance.objects.for_organisation(computer.organisation_id).filter(
+        computer=computer, setting=record.setting
+    )
+    if record.status is Compliance.REMOVED:
+        rows.delete()
+        return
+    SettingCompliance.objects.update_or_create(
+        computer=computer,
+        setting=record.setting,
+        defaults={
+            "organisation_id": computer.organisation_id,
+            "status": record.status.value,
+            "revision": record.revision,
+            "code": record.code[:63],
+            "detail": record.detail,
+            "at": record.at,
+        },
+    )
