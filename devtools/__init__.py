@@ -1,0 +1,1 @@
+"""What developers run: setup, embedded servers, checks, tests, sample data."""

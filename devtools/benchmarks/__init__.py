@@ -1,0 +1,1 @@
+"""Figures that the product must reach, measured on real processes: ``make bench``."""

@@ -1,0 +1,129 @@
+"""A member of staff without a browser: signs in and presses buttons over HTTP."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+from typing import TypeVar
+
+import requests
+
+from devtools.errors import DevtoolsError
+
+T = TypeVar("T")
+_TOKEN = re.compile(r"\b[a-z2-9]{24}\.[A-Za-z0-9_-]{43}\b")
+_APPROVE = re.compile(r"/enrol/([0-9a-f-]{36})/approve/")
+_RUN = re.compile(r"/runs/([0-9a-f-]{36})/")
+_JOB = re.compile(r"/jobs/([0-9a-f-]{36})/output/")
+
+
+class StaffFailed(DevtoolsError):
+    """A page did not do what staff expect of it."""
+
+
+class Staff:
+    """One signed-in person at one site."""
+
+    def __init__(self, origin: str, organisation: str, site: str) -> None:
+        self.origin = origin
+        self.base = f"{origin}/at/{organisation}/{site}"
+        self.session = requests.Session()
+
+    def sign_in(self, link: str) -> None:
+        """Open a one-time link and press its button."""
+        self._get(link)
+        self._post(link, {})
+
+    def make_token(self, uses: int = 10) -> str:
+        """The text of a new enrolment token, as the page shows it."""
+        page = self._post(
+            f"{self.base}/enrol/token/", {"uses": str(uses), "valid_days": "1"}
+        )
+        found = _TOKEN.search(page.text)
+        if found is None:
+            raise StaffFailed("The Enrol page shows no token.")
+        return found.group()
+
+    def approve(self, pairing_code: str, name: str) -> None:
+        """Approve the pending computer that shows `pairing_code`."""
+
+        def pending() -> str | None:
+            page = self._get(f"{self.base}/enrol/").text
+            for enrolment in dict.fromkeys(_APPROVE.findall(page)):
+                before, _separator, after = page.partition(f"/{enrolment}/approve/")
+                if pairing_code in before[-4000:] + after[:4000]:
+                    return str(enrolment)
+            return None
+
+        enrolment = wait_for(pending, f"a pending computer with code {pairing_code}")
+        self._post(f"{self.base}/enrol/{enrolment}/approve/", {"name": name})
+
+    def run(self, slug: str, arguments: dict[str, str]) -> str:
+        """Run a script on every computer of the site; returns the run's id."""
+        form = {
+            "target": "site",
+            "request_id": str(uuid.uuid4()),
+            **{f"arg-{name}": value for name, value in arguments.items()},
+        }
+        page = self._post(f"{self.base}/scripts/{slug}/run/", form)
+        found = _RUN.search(page.url)
+        if found is None:
+            raise StaffFailed(f"Running {slug} led to {page.url}, which is no run.")
+        return found.group(1)
+
+    def jobs_of(self, run: str) -> list[str]:
+        """Ids of the run's jobs in the order of the page."""
+        page = self._get(f"{self.base}/runs/{run}/").text
+        return list(dict.fromkeys(_JOB.findall(page)))
+
+    def output_of(self, run: str, job: str) -> str:
+        """What the job has printed so far."""
+        return self._get(f"{self.base}/runs/{run}/jobs/{job}/output/?offset=0").text
+
+    def save_start_page(self, address: str) -> None:
+        """Set the one start page of the site."""
+        self._get(f"{self.base}/start-pages/")
+        self._post(f"{self.base}/start-pages/", {"start_pages": address})
+
+    def remove_start_pages(self) -> None:
+        """Want no start page any more."""
+        self._post(f"{self.base}/start-pages/remove/", {})
+
+    def _get(self, url: str) -> requests.Response:
+        return _checked(self.session.get(url, timeout=30))
+
+    def _post(self, url: str, form: dict[str, str]) -> requests.Response:
+        csrf = self.session.cookies.get("csrftoken") or ""
+        return _checked(
+            self.session.post(
+                url,
+                data={"csrfmiddlewaretoken": csrf, **form},
+                headers={"Referer": url, "Origin": self.origin},
+                timeout=30,
+            )
+        )
+
+
+def wait_for(found: Callable[[], T | None], what: str, *, seconds: float = 30) -> T:
+    """The first result of `found` that is not None or False.
+
+    Raises:
+        StaffFailed: there was none in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = found()
+        if result is not None and result is not False:
+            return result
+        time.sleep(0.02)
+    raise StaffFailed(f"Waited {seconds:.0f} s for {what}.")
+
+
+def _checked(response: requests.Response) -> requests.Response:
+    if response.status_code >= 400:
+        raise StaffFailed(
+            f"{response.request.method} {response.url} answered {response.status_code}."
+        )
+    return response
