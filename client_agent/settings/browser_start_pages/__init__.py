@@ -1,0 +1,1 @@
+"""Pages that the browsers open when they start."""
