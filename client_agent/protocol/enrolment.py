@@ -86,9 +86,9 @@ class EnrolmentDecision(msgspec.Struct, frozen=True):
 
 
 class EnrolmentAnswer(msgspec.Struct, frozen=True):
-    """Answer to POST and to ``GET /agent/v1/enrolments/{id}``.
+    """How an enrolment stands; the same request is sent again to follow it.
 
-    `decision` is absent for the moment that the portal needs to sign it: ask again
+    `decision` is absent for the moment that the portal needs to sign it. Ask again
     after `retry_seconds`. `signing_key` must match the fingerprint in the token.
     """
 

@@ -1,0 +1,1 @@
+"""Jobs on the computer: leased, journalled, run once, followed and reported."""
