@@ -1,4 +1,4 @@
-"""Checks that load the portal's settings but need no server: types and migrations."""
+"""Checks that need no server: types, migrations, imports."""
 
 from __future__ import annotations
 
@@ -39,7 +39,13 @@ def migrations() -> list[list[str]]:
     return [[*manage, "makemigrations", "--check", "--dry-run"]]
 
 
-CHECKS = {"types": types, "migrations": migrations}
+def imports() -> list[list[str]]:
+    """Command that compares the imports with the contracts in pyproject.toml."""
+    code = "from importlinter.cli import lint_imports_command as run; run()"
+    return [[sys.executable, "-c", code]]
+
+
+CHECKS = {"types": types, "migrations": migrations, "imports": imports}
 
 
 def main(arguments: list[str]) -> int:

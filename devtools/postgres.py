@@ -82,6 +82,8 @@ def start(
     Raises:
         PostgresError: see the text; nothing is left running.
     """
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _let_in(_other_user(), directory, sockets)
     _end_left_over(directory)
     chosen = _binaries_for(
         directory, list(binaries() if candidates is None else candidates)
@@ -206,12 +208,17 @@ def _end_left_over(directory: Path) -> None:
     lock_file.unlink(missing_ok=True)
 
 
+def _let_in(user: str | None, directory: Path, sockets: Path) -> None:
+    """Give the account that PostgreSQL runs as, if it is another, its directories."""
+    if user is None:
+        return
+    if directory.parent != sockets:
+        directory.parent.chmod(0o711)
+    for path in (directory, sockets):
+        shutil.chown(path, user, children.user_group(user))
+
+
 def _make_cluster(chosen: Binaries, directory: Path, sockets: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    other = _other_user()
-    if other:
-        for path in (directory, sockets):
-            shutil.chown(path, other, children.user_group(other))
     command = [
         *_unprivileged(directory, sockets),
         str(chosen.folder / "initdb"),
@@ -228,7 +235,7 @@ def _make_cluster(chosen: Binaries, directory: Path, sockets: Path) -> None:
         command,
         log=sockets / "initdb.log",
         environment=_environment(),
-        user=other,
+        user=_other_user(),
     )
     if child.process.wait(INIT_SECONDS) != 0:
         # A half-made cluster would look like a whole one the next time.

@@ -50,15 +50,9 @@ ENDPOINTS = (
     Endpoint(
         "POST",
         "/enrolments",
-        "First contact; the same token and device key give the same enrolment.",
+        "First contact, and asking again: the same token and key, the same enrolment.",
         enrolment.EnrolmentRequest,
         enrolment.EnrolmentAnswer,
-    ),
-    Endpoint(
-        "GET",
-        "/enrolments/{id}",
-        "How the enrolment stands.",
-        answer=enrolment.EnrolmentAnswer,
     ),
     Endpoint(
         "GET",

@@ -24,6 +24,7 @@ from devtools.errors import DevtoolsError
 LONGEST_SOCKET_PATH = 107
 LONGEST_SOCKET_NAME = ".s.PGSQL.5432.lock"
 CACHE_SOCKET = "cache.sock"
+PREFIX = "cpc-"
 
 
 class ServersError(DevtoolsError):
@@ -111,9 +112,9 @@ def embedded_addresses(sockets: Path) -> dict[str, str]:
 def private_directory() -> Path:
     """Make a directory that only this user may enter, short enough for sockets."""
     for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp is private
-        path = Path(parent) / "cpc-12345678" / LONGEST_SOCKET_NAME
+        path = Path(parent) / f"{PREFIX}12345678" / LONGEST_SOCKET_NAME
         if len(os.fsencode(path)) <= LONGEST_SOCKET_PATH:
-            return Path(tempfile.mkdtemp(prefix="cpc-", dir=parent))
+            return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     raise ServersError(
         "No temporary directory has a path short enough for sockets: set TMPDIR to one."
     )
@@ -133,12 +134,22 @@ class _Places:
     def sockets(self) -> Path:
         self._lock()
         if self._sockets is None:
-            self._sockets = private_directory()
-            self.stack.callback(shutil.rmtree, self._sockets, ignore_errors=True)
+            self._sockets = self._new_sockets()
         longest = self._sockets / LONGEST_SOCKET_NAME
         if len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
             raise ServersError(f"{self._sockets} is too long a path for sockets.")
         return self._sockets
+
+    def _new_sockets(self) -> Path:
+        """Make a directory, and remove that of a run that could not do so itself."""
+        record = self.directory / "sockets"
+        left = Path(record.read_text()) if record.exists() else None
+        if left and left.name.startswith(PREFIX):
+            shutil.rmtree(left, ignore_errors=True)
+        made = private_directory()
+        record.write_text(str(made))
+        self.stack.callback(shutil.rmtree, made, ignore_errors=True)
+        return made
 
     def _lock(self) -> None:
         """Hold the data directory; the kernel lets go of it when this process ends."""

@@ -7,7 +7,6 @@ from admin_site.agent_api import views
 app_name = "agent_api"
 urlpatterns = [
     path("enrolments", views.enrol, name="enrol"),
-    path("enrolments/<uuid:enrolment_id>", views.enrolment, name="enrolment"),
     path("state", views.state, name="state"),
     path("jobs/lease", views.lease, name="lease"),
     path("jobs/<uuid:job_id>/output", views.output, name="output"),

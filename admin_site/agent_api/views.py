@@ -59,21 +59,6 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
 
 @agent_endpoint("GET")
-def enrolment(
-    request: HttpRequest, computer: Computer, enrolment_id: UUID
-) -> HttpResponse:
-    """How the computer's own enrolment stands."""
-    found = (
-        Enrolment.objects.for_organisation(computer.organisation_id)
-        .filter(pk=enrolment_id, computer=computer)
-        .first()
-    )
-    if found is None:
-        raise ProtocolError(ErrorCode.ENROLMENT_UNKNOWN)
-    return message(_enrolment_answer(found))
-
-
-@agent_endpoint("GET")
 def state(request: HttpRequest, computer: Computer) -> HttpResponse:
     """The signed desired state, or 304; the fast path has passed this one on."""
     compiled = (

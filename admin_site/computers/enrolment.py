@@ -145,7 +145,7 @@ def request_enrolment(
         .filter(secret_hash=hash_secret(claim.token_secret))
         .first()
     )
-    if token is None or token.revoked_at is not None:
+    if token is None:
         raise ProtocolError(ErrorCode.ENROLMENT_TOKEN_UNKNOWN)
     known = Enrolment.objects.for_organisation(organisation_id).filter(
         token=token, device_key=claim.device_key
@@ -153,6 +153,8 @@ def request_enrolment(
     enrolment: Enrolment | None = known.first()
     if enrolment is not None:
         return enrolment
+    if token.revoked_at is not None:
+        raise ProtocolError(ErrorCode.ENROLMENT_TOKEN_UNKNOWN)
     if token.expires_at <= now:
         raise ProtocolError(ErrorCode.ENROLMENT_TOKEN_EXPIRED)
     if token.uses_left == 0:
