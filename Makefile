@@ -45,7 +45,7 @@ types: setup ## strict types, the agent once more for Python 3.10
 	@$(PY) -m devtools.checks types
 
 imports: setup ## who may import whom
-	@$(PY) -m importlinter.cli lint --cache-dir build/import-linter
+	@$(PY) -m devtools.checks imports
 
 migrations: setup ## no model was changed without a migration
 	@$(PY) -m devtools.checks migrations
@@ -72,6 +72,6 @@ docs-check: setup
 
 clean: ## remove everything that was made here
 	@rm -rf .venv build admin_site/frontend/node_modules admin_site/frontend/dist \
-		.mypy_cache .ruff_cache .pytest_cache .hypothesis
+		.import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find admin_site client_agent -name '*.mo' -delete
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -198,6 +199,9 @@ def _run(paths: Paths, options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     paths.prepare()
     with contextlib.ExitStack() as stack:
+        # Who sees the lock may send SIGHUP before the loop listens for it. Nothing is
+        # lost: the loop reads everything when it begins.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         stack.enter_context(take_lock(paths.lock))
         child = None
         if options.with_link:

@@ -1,7 +1,6 @@
 """What the loop has to do, each thing when its time has come."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from math import inf
@@ -10,6 +9,7 @@ from client_agent.backoff import Backoff
 from client_agent.errors import AgentError
 from client_agent.link_channel import LinkError
 from client_agent.portal import PortalError
+from client_agent.waiting import happens
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +30,7 @@ class Errand:
         self.due_at = inf
         self.ran_at = -inf
         self.backoff = Backoff()
+        self.error = ""
         self.task: asyncio.Task[None] | None = None
 
 
@@ -55,18 +56,17 @@ class Errands:
         self._outage = Backoff()
         self._quiet_until = -inf
         self._changed = asyncio.Event()
-        self.last_error = ""
+
+    @property
+    def error(self) -> str:
+        """Code of what failed and has not been done since."""
+        return next((e.error for e in self._errands.values() if e.error), "")
 
     def ask(self, name: str, *, within: float = 0.0) -> None:
         """Have it done within so many seconds, if not earlier."""
         errand = self._errands[name]
         errand.due_at = min(errand.due_at, self._now() + within)
         self._changed.set()
-
-    def forget_all(self) -> None:
-        """Nothing is due any more until it is asked for."""
-        for errand in self._errands.values():
-            errand.due_at = inf
 
     def hurry(self) -> None:
         """There is a sign that the portal can be reached."""
@@ -82,8 +82,7 @@ class Errands:
         if is_able:
             due_at = min(self._may_run_at(errand) for errand in self._errands.values())
             seconds = min(most_seconds, max(0.0, due_at - self._now()))
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+        await happens(self._changed, within=seconds)
         self._changed.clear()
 
     async def run_due(self) -> bool:
@@ -124,13 +123,13 @@ class Errands:
         else:
             errand.backoff.succeeded()
             self._outage.succeeded()
-            self.last_error = ""
+            errand.error = ""
             if again is not None:
                 self.ask(errand.name, within=again)
         self._changed.set()
 
     def _failed(self, errand: Errand, error: AgentError | OSError) -> None:
-        self.last_error = error.code if isinstance(error, AgentError) else "disk-error"
+        errand.error = error.code if isinstance(error, AgentError) else "disk-error"
         wanted = error.retry_seconds if isinstance(error, PortalError) else 0
         if is_outage(error):
             wait = self._outage.after_failure(at_least=wanted)

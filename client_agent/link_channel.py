@@ -24,6 +24,7 @@ from client_agent.link_frames import (
 )
 from client_agent.protocol import limits
 from client_agent.protocol.socket import Hint
+from client_agent.waiting import result_within
 
 log = logging.getLogger(__name__)
 
@@ -157,8 +158,8 @@ class LinkChannel:
             )
         )
         try:
-            return await asyncio.wait_for(future, timeout_seconds + _GRACE_SECONDS)
-        except asyncio.TimeoutError as error:
+            return await result_within(future, timeout_seconds + _GRACE_SECONDS)
+        except TimeoutError as error:
             raise LinkError("exchange-timeout", f"{method} {target}") from error
         finally:
             if self._pending.pop(number, None) is not None:

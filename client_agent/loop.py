@@ -445,7 +445,7 @@ class Agent(link_channel.LinkEvents):
             enrolment=enrolment.stage.value if enrolment else "",
             pairing_code=self._enroller.pairing_code(enrolment) if enrolment else "",
             computer=str(enrolment.computer or "") if enrolment else "",
-            error=self._error or self._errands.last_error,
+            error=self._error or self._errands.error,
             is_link_connected=self._channel.link_key is not None,
             is_socket_up=self._is_socket_up,
             last_answer_at=self._last_answer_at,

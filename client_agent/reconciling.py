@@ -9,6 +9,7 @@ from client_agent.backoff import jittered
 from client_agent.protocol.reports import Compliance
 from client_agent.protocol.state import DesiredState
 from client_agent.reconcile import Context, Outcome, reconcile
+from client_agent.waiting import happens
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,7 @@ class Reconciler:
             state = self._state()
             if state is not None:
                 await self._reconcile(state)
-            try:
-                await asyncio.wait_for(self._asked.wait(), jittered(_DRIFT_SECONDS))
-            except asyncio.TimeoutError:
-                continue
+            await happens(self._asked, within=jittered(_DRIFT_SECONDS))
             self._asked.clear()
 
     async def _reconcile(self, state: DesiredState) -> None:

@@ -79,8 +79,8 @@ def run(*, is_for_tests: bool) -> None:
     stamps.require("messages", messages, compile_messages)
     locks = [REQUIREMENTS / "{}.txt".format(name) for name in DBUS_LOCKS]
     stamps.attempt("dbus", locks, install_dbus)
-    if is_for_tests and not system_packages.has_chromium():
-        say(system_packages.install_chromium() or "Chromium is installed.")
+    for problem in system_packages.install_browsers() if is_for_tests else []:
+        say(problem)
 
 
 class Stamps:

@@ -79,7 +79,7 @@ def _main_jobs(portal: stack.Stack, timings: Timings) -> None:
     with timings.job("first output line"):
         run = staff.run("hardware-inventory", {})
         job = wait_for(lambda: next(iter(staff.jobs_of(run)), None), "the job")
-        wait_for(lambda: staff.output_of(run, job) or None, "the first line")
+        wait_for(lambda: staff.output_of(run, job), "the first line")
     with timings.job("setting applied"):
         staff.save_start_page(START_PAGE)
         files = [root / each for each in POLICY_FILES]

@@ -16,6 +16,7 @@ T = TypeVar("T")
 _TOKEN = re.compile(r"\b[a-z2-9]{24}\.[A-Za-z0-9_-]{43}\b")
 _APPROVE = re.compile(r"/enrol/([0-9a-f-]{36})/approve/")
 _RUN = re.compile(r"/runs/([0-9a-f-]{36})/")
+_STATE = re.compile(r'class="job-([a-z_]+)" data-job="([0-9a-f-]{36})"')
 _JOB = re.compile(r"/jobs/([0-9a-f-]{36})/output/")
 
 
@@ -60,11 +61,19 @@ class Staff:
         enrolment = wait_for(pending, f"a pending computer with code {pairing_code}")
         self._post(f"{self.base}/enrol/{enrolment}/approve/", {"name": name})
 
-    def run(self, slug: str, arguments: dict[str, str]) -> str:
-        """Run a script on every computer of the site; returns the run's id."""
+    def run(
+        self,
+        slug: str,
+        arguments: dict[str, str],
+        *,
+        computer: str = "",
+        request_id: str = "",
+    ) -> str:
+        """Run a script on one computer, or on all of the site; returns the run's id."""
+        chosen = {"target": "computers", "computers": computer}
         form = {
-            "target": "site",
-            "request_id": str(uuid.uuid4()),
+            **(chosen if computer else {"target": "site"}),
+            "request_id": request_id or str(uuid.uuid4()),
             **{f"arg-{name}": value for name, value in arguments.items()},
         }
         page = self._post(f"{self.base}/scripts/{slug}/run/", form)
@@ -78,6 +87,17 @@ class Staff:
         page = self._get(f"{self.base}/runs/{run}/").text
         return list(dict.fromkeys(_JOB.findall(page)))
 
+    def job_states(self, run: str) -> dict[str, str]:
+        """Each job's state by its id, as the run's page marks it."""
+        return {
+            job: state
+            for state, job in _STATE.findall(self._get(f"{self.base}/runs/{run}/").text)
+        }
+
+    def whole_output_of(self, run: str, job: str) -> str:
+        """Everything that is kept of the job's output."""
+        return self._get(f"{self.base}/runs/{run}/jobs/{job}/output/").text
+
     def output_of(self, run: str, job: str) -> str:
         """What the job has printed so far."""
         return self._get(f"{self.base}/runs/{run}/jobs/{job}/output/?offset=0").text
@@ -90,6 +110,10 @@ class Staff:
     def remove_start_pages(self) -> None:
         """Want no start page any more."""
         self._post(f"{self.base}/start-pages/remove/", {})
+
+    def press(self, path: str, form: dict[str, str]) -> requests.Response:
+        """Post `form` to a page of the site."""
+        return self._post(f"{self.base}/{path}", form)
 
     def _get(self, url: str) -> requests.Response:
         return _checked(self.session.get(url, timeout=30))
@@ -107,7 +131,7 @@ class Staff:
 
 
 def wait_for(found: Callable[[], T | None], what: str, *, seconds: float = 30) -> T:
-    """The first result of `found` that is not None or False.
+    """The first result of `found` that counts as true.
 
     Raises:
         StaffFailed: there was none in time.
@@ -115,7 +139,7 @@ def wait_for(found: Callable[[], T | None], what: str, *, seconds: float = 30) -
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         result = found()
-        if result is not None and result is not False:
+        if result:
             return result
         time.sleep(0.02)
     raise StaffFailed(f"Waited {seconds:.0f} s for {what}.")

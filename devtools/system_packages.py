@@ -11,8 +11,14 @@ from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 APT_SECONDS = 1200
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM_PACKAGES = ("chromium", "fonts-liberation", "fonts-dejavu-core")
+# Programs by which tests find a browser, and what Debian calls it.
+BROWSERS = {
+    "Chromium": (
+        ("chromium", "chromium-browser", "google-chrome"),
+        ("chromium", "fonts-liberation", "fonts-dejavu-core"),
+    ),
+    "Firefox": (("firefox-esr", "firefox"), ("firefox-esr",)),
+}
 
 # What must be there to build and use the D-Bus libraries, and Debian's name for it.
 PROGRAMS = {"cc": "gcc", "pkg-config": "pkg-config", "dbus-daemon": "dbus"}
@@ -24,15 +30,20 @@ LIBRARIES = {
 }
 
 
-def has_chromium() -> bool:
-    """Whether a Chromium that tests can drive is installed."""
-    return any(shutil.which(name) for name in CHROMIUM)
+def browser_path(name: str) -> Optional[str]:
+    """Return the program of ``Chromium`` or ``Firefox``, None when there is none."""
+    paths = (shutil.which(program) for program in BROWSERS[name][0])
+    return next((path for path in paths if path), None)
 
 
-def install_chromium() -> Optional[str]:
-    """Install Chromium with fonts; return why not, when it could not be done."""
-    problem = install(CHROMIUM_PACKAGES)
-    return "Chromium could not be installed: " + problem if problem else None
+def install_browsers() -> List[str]:
+    """Install the browsers that are missing; return why not, one line for each."""
+    problems = []
+    for name, (_, packages) in BROWSERS.items():
+        problem = None if browser_path(name) else install(packages)
+        if problem:
+            problems.append("{} could not be installed: {}".format(name, problem))
+    return problems
 
 
 def missing_for_dbus(python: Path) -> Dict[str, str]:

@@ -21,6 +21,7 @@ from pytest_django import DjangoDbBlocker
 from devtools import databases, postgres, valkey
 from devtools import pytest_environment as environment
 from devtools.servers import Servers
+from devtools.system_packages import browser_path
 
 NOT_HERE = "could not run here: "
 TEMPLATE = "template"
@@ -44,18 +45,15 @@ def _has_modules(*names: str) -> bool:
     return all(importlib.util.find_spec(name) is not None for name in names)
 
 
-def chromium_path() -> str | None:
-    """Return the system's Chromium, if there is one."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
-
-
 NEEDS: dict[str, Callable[[], bool]] = {
     "dbus": lambda: (
         shutil.which("dbus-daemon") is not None
         and _has_modules("gi", "pydbus", "dbus", "dbusmock")
     ),
-    "chromium": lambda: chromium_path() is not None and _has_modules("playwright"),
+    "chromium": lambda: (
+        browser_path("Chromium") is not None and _has_modules("playwright")
+    ),
+    "firefox": lambda: browser_path("Firefox") is not None,
     "root": lambda: os.geteuid() == 0,
 }
 
@@ -71,7 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", "needs(thing): cannot run without dbus, chromium or root"
+        "markers", "needs(thing): cannot run without dbus, chromium, ..."
     )
     config.addinivalue_line("markers", "tier(name): belongs to `make soak`, not test")
     settings.load_profile(config.getoption("--tier"))
@@ -94,9 +92,6 @@ def pytest_collection_modifyitems(
     kept: list[pytest.Item] = []
     left: list[pytest.Item] = []
     for item in items:
-        for marker in item.iter_markers("needs"):
-            if marker.args[0] not in NEEDS:
-                raise pytest.UsageError(f"{item.nodeid} needs {marker.args[0]!r}?")
         tier = item.get_closest_marker("tier")
         is_wanted = (tier.args[0] if tier else "test") == wanted
         (kept if is_wanted else left).append(item)
@@ -109,8 +104,11 @@ def pytest_collection_modifyitems(
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave a test that needs what this machine lacks, so that the end names it."""
     for marker in item.iter_markers("needs"):
-        if not NEEDS[marker.args[0]]():
-            pytest.skip(NOT_HERE + marker.args[0])
+        thing = marker.args[0]
+        if thing not in NEEDS:
+            pytest.fail(f"needs({thing!r}) is not one of {', '.join(NEEDS)}")
+        if not NEEDS[thing]():
+            pytest.skip(NOT_HERE + thing)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AnyHttpUrl, Field, PostgresDsn, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 
 class EnvironmentInvalid(SystemExit):
@@ -39,6 +44,18 @@ class Env(BaseSettings):
     log_level: Annotated[str, Field(alias="CITIZENPC_LOG_LEVEL", default="INFO")]
     process: Annotated[str, Field(alias="CITIZENPC_PROCESS", default="web")]
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` was given: `with_files` has read the rest."""
+        return (init_settings,)
+
     @property
     def origins(self) -> tuple[str, ...]:
         """Origins at which this portal is reached, the main one first, no slash."""
@@ -61,9 +78,10 @@ def with_files(environ: Mapping[str, str]) -> dict[str, str]:
         if path and name not in environ:
             try:
                 values[name] = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as error:
+            except (OSError, UnicodeDecodeError) as error:
+                reason = getattr(error, "strerror", None) or "not UTF-8 text"
                 raise EnvironmentInvalid(
-                    f"{name}_FILE: {path} cannot be read ({error.strerror})."
+                    f"{name}_FILE: {path} cannot be read ({reason})."
                 ) from error
     return values
 

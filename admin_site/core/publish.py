@@ -4,6 +4,7 @@ The only caller of the channel layer outside consumers. Messages carry topics an
 ids, no content: who receives one fetches what it may see.
 """
 
+import asyncio
 from collections.abc import Iterable
 from functools import partial
 from uuid import UUID
@@ -19,6 +20,9 @@ from client_agent.protocol.socket import Hint
 log = structlog.get_logger(__name__)
 
 Message = tuple[str, dict[str, str]]
+
+SEND_SECONDS = 10
+"""A Valkey that hangs costs a request this much at most; what is lost is repeated."""
 
 
 def group_of_computer(uid: UUID) -> str:
@@ -59,11 +63,12 @@ def _after_commit(messages: list[Message]) -> None:
 def _send(messages: list[Message]) -> None:
     try:
         async_to_sync(_send_all)(messages)
-    except (OSError, RedisError) as error:
+    except (OSError, RedisError, TimeoutError) as error:
         log.warning("hint-lost", count=len(messages), reason=type(error).__name__)
 
 
 async def _send_all(messages: list[Message]) -> None:
     layer = get_channel_layer()
-    for group, message in messages:
-        await layer.group_send(group, message)
+    async with asyncio.timeout(SEND_SECONDS):
+        for group, message in messages:
+            await layer.group_send(group, message)

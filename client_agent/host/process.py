@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from client_agent.host.errors import HostError
+from client_agent.waiting import happens
 
 _READ_BYTES = 64 * 1024
 _GRACE_SECONDS = 2.0
@@ -79,8 +80,7 @@ class Process:
         """
         await self._ended.wait()
         self._signal_all(signal.SIGKILL)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._drained.wait(), _DRAIN_SECONDS)
+        await happens(self._drained, within=_DRAIN_SECONDS)
         self._close()
         return self._popen.wait()
 

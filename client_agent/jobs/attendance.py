@@ -31,6 +31,7 @@ from client_agent.protocol.errors import ErrorCode, ProtocolError
 from client_agent.protocol.jobs import EndReason, JobDocument
 from client_agent.protocol.types import Uid
 from client_agent.verify import Trust
+from client_agent.waiting import happens
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +63,22 @@ class Attendance:
         self._clock = clock
         self._run: Run | None = None
         self._sender: OutputSender | None = None
+        self._sending: asyncio.Task[None] | None = None
         self._stored: bytes | None = None
         self._hurried = asyncio.Event()
         self._is_stopping = False
         self._lost_lease: Uid | None = None
 
     async def run(self) -> None:
+        """As far as it goes: reported, or less if the agent stops."""
+        try:
+            await self._go_on()
+        finally:
+            if self._sending is not None:
+                self._sending.cancel()
+                await asyncio.gather(self._sending, return_exceptions=True)
+
+    async def _go_on(self) -> None:
         entry = self._entry
         if entry.step in (Step.LEASED, Step.FETCHED):
             if entry.changes_system:
@@ -164,12 +175,8 @@ class Attendance:
         self._run = run
         process = await run.start()
         self._remember_process(process.identity.pid, process.identity.start_ticks)
-        sending = asyncio.create_task(self._sender.run())
-        try:
-            reason, status = await run.wait()
-        finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+        self._sending = asyncio.create_task(self._sender.run())
+        reason, status = await run.wait()
         if run.was_killed:
             return
         self._stored = output.close()
@@ -241,9 +248,10 @@ class Attendance:
         self._sender.close()
         while True:
             try:
-                await self._sender.run()
+                await (self._sending or self._sender.run())
                 return
             except LeaseLost:
+                self._sending = None
                 self._lost_lease = self._entry.lease_id
                 await self._wait_for_lease()
 
@@ -293,10 +301,7 @@ class Attendance:
             self._hurried.clear()
 
     async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._hurried.wait(), seconds)
-        except asyncio.TimeoutError:
-            return
+        await happens(self._hurried, within=seconds)
         self._hurried.clear()
 
 

@@ -12,6 +12,7 @@ from client_agent.portal import Portal, PortalError
 from client_agent.protocol import limits
 from client_agent.protocol.errors import ErrorCode
 from client_agent.protocol.jobs import OutputAnswer, OutputRequest
+from client_agent.waiting import happens
 
 _LIVE_SECONDS = 0.1
 """Between two requests while a script prints; the first line goes at once."""
@@ -90,8 +91,9 @@ class OutputSender:
         """
         while not (self._is_closed and self._has_all_arrived()):
             if self._is_synchronised and not self._has_more():
-                if not await _is_set(self._printed_more, self._sign_of_life_due()):
+                if not await happens(self._printed_more, within=self._life_due()):
                     await self._send(b"")
+                self._printed_more.clear()
                 continue
             await asyncio.sleep(max(0.0, self._live_at - time.monotonic()))
             await self._send(self._next_chunk())
@@ -161,18 +163,9 @@ class OutputSender:
             await self._pause(wait)
 
     async def _pause(self, seconds: float) -> None:
-        await _is_set(self._hurried, seconds)
+        await happens(self._hurried, within=seconds)
+        self._hurried.clear()
 
-    def _sign_of_life_due(self) -> float:
+    def _life_due(self) -> float:
         due_at = self._sent_at + self._entry().lease_seconds / 3
         return max(0.0, due_at - time.monotonic())
-
-
-async def _is_set(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for `event`, at most so long; whether it came. It is cleared."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except asyncio.TimeoutError:
-        return False
-    event.clear()
-    return True

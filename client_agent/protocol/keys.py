@@ -72,4 +72,6 @@ def is_signed(
 
 
 def _with_purpose(purpose: str, payload: bytes) -> bytes:
+    if not purpose or not purpose.isascii() or "\0" in purpose:
+        raise ValueError("a purpose is ASCII text, never empty and without NUL")
     return b"citizenpc/" + purpose.encode("ascii") + b"\0" + payload

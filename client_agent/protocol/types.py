@@ -8,6 +8,9 @@ from msgspec import Meta
 
 from client_agent.protocol import limits
 
+_END = r"$(?!\n)"
+"""`$` alone lets a newline follow; this form means the same in Python and ECMA 262."""
+
 Uid = UUID
 Moment = Annotated[datetime, Meta(tz=True)]
 """Aware instant; UTC on the wire (RFC 3339)."""
@@ -16,12 +19,12 @@ PublicKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 """Raw Ed25519 or X25519 public key (RFC 8032, RFC 7748)."""
 
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-Fingerprint = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}" + _END)]
+Fingerprint = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{43}" + _END)]
 """Base64url of SHA-256 of a raw public key, without padding."""
 
-Slug = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
-Code = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}" + _END)]
+Code = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}" + _END)]
 """Stable machine-readable code; who shows it translates it."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]

@@ -18,7 +18,7 @@ def measure(portal: Stack, sample: seed.Sample) -> list[Figure]:
     staff.sign_in(sample.link_of("organisation_admin"))
     agent, root = smoke.enrol_agent(portal, staff, "bench")
     state = root / "var/lib/citizenpc/state.json"
-    wait_for(lambda: state.exists() or None, "the agent's first state")
+    wait_for(state.exists, "the agent's first state")
     time.sleep(5)
     cpu = cpu_seconds([agent.pid])
     begin = time.monotonic()

@@ -112,7 +112,10 @@ class AgentProcesses:
     def wait_for_status(self, predicate: Callable[[Status], Any]) -> Status:
         def holds() -> Status | None:
             status = self.status()
-            return status if status is not None and predicate(status) else None
+            if status is None or not predicate(status):
+                return None
+            is_of_killed = self.root_half and self.root_half.pid != status.pid
+            return None if is_of_killed else status
 
         try:
             found: Status = eventually(holds)

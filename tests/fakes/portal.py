@@ -363,7 +363,6 @@ class FakePortal:
     def _route(self, method: str, path: str, body: bytes, handler: Handler) -> Answer:
         routes: list[tuple[str, Callable[..., Answer]]] = [
             (r"POST /enrolments", self._enrol),
-            (r"GET /enrolments/(.+)", self._enrolment),
             (r"GET /state", lambda _body: self._state(handler)),
             (r"POST /jobs/lease", self._lease),
             (r"POST /jobs/([^/]+)/output", self._output),
@@ -391,16 +390,11 @@ class FakePortal:
             code = ErrorCode.ENROLMENT_TOKEN_UNKNOWN.value
             raise Refusal(403, Problem(code=code))
         self.claim = claim
-        return self._enrolment(b"", str(self.enrolment_id))
-
-    def _enrolment(self, body: bytes, number: str) -> Answer:
-        if number != str(self.enrolment_id) or self.claim is None:
-            raise Refusal(404, Problem(code=ErrorCode.ENROLMENT_UNKNOWN.value))
         decision = EnrolmentDecision(
             enrolment_id=self.enrolment_id,
             computer=self.computer,
             organisation=self.organisation,
-            device_key=self.claim.device_key,
+            device_key=claim.device_key,
             status=self.status,
             poll_seconds=1,
         )
