@@ -234,11 +234,11 @@ class Agent(link_channel.LinkEvents):
         """The regular look at everything that a lost hint could have been about."""
         if self._managed is None:
             return None
-        await self._check_state()
         if self._trust() is not None:
             self._errands.ask("jobs")
             if self._queue.active:
                 self._errands.ask("orders")
+        await self._check_state()
         return self._poll_seconds()
 
     async def _check_state(self) -> None:

@@ -14,7 +14,9 @@ from devtools.errors import DevtoolsError
 
 T = TypeVar("T")
 _TOKEN = re.compile(r"\b[a-z2-9]{24}\.[A-Za-z0-9_-]{43}\b")
-_APPROVE = re.compile(r"/enrol/([0-9a-f-]{36})/approve/")
+_PENDING = re.compile(
+    r'id="pending-([0-9a-f-]{36})".*?class="pairing-code">([0-9A-Z]{6})<', re.DOTALL
+)
 _RUN = re.compile(r"/runs/([0-9a-f-]{36})/")
 _STATE = re.compile(r'class="job-([a-z_]+)" data-job="([0-9a-f-]{36})"')
 _JOB = re.compile(r"/jobs/([0-9a-f-]{36})/output/")
@@ -52,11 +54,8 @@ class Staff:
 
         def pending() -> str | None:
             page = self._get(f"{self.base}/enrol/").text
-            for enrolment in dict.fromkeys(_APPROVE.findall(page)):
-                before, _separator, after = page.partition(f"/{enrolment}/approve/")
-                if pairing_code in before[-4000:] + after[:4000]:
-                    return str(enrolment)
-            return None
+            codes = {code: enrolment for enrolment, code in _PENDING.findall(page)}
+            return codes.get(pairing_code)
 
         enrolment = wait_for(pending, f"a pending computer with code {pairing_code}")
         self._post(f"{self.base}/enrol/{enrolment}/approve/", {"name": name})

@@ -1,5 +1,7 @@
 """No secret leaves, however output is cut into pieces; what leaves is text."""
 
+from itertools import pairwise
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -11,7 +13,7 @@ _secrets = st.lists(_letters.filter(bool), min_size=1, max_size=4)
 
 def pieces(data: bytes, cuts: list[int]) -> list[bytes]:
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 def cleaned(cleaner: Masker | Cleaner, parts: list[bytes]) -> bytes:
@@ -64,7 +66,9 @@ def test_output_without_secrets_is_only_escaped(data: bytes, cuts: list[int]) ->
     assert out == expected.encode()
 
 
-@given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
+@given(
+    st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+)
 def test_good_text_passes_as_it_is(text: str) -> None:
     assert cleaned(Cleaner(), [text.encode()]) == text.encode()
 
@@ -83,5 +87,7 @@ def test_long_secret_is_masked_across_many_pieces() -> None:
     secret = b"".join(b"%d-" % number for number in range(3000))[:16384]
     masker = Masker([secret])
     text = (b"x" * 5000 + secret) * 20
-    out = b"".join(masker.feed(part) for part in pieces(text, [*range(0, 400_000, 999)]))
+    out = b"".join(
+        masker.feed(part) for part in pieces(text, [*range(0, 400_000, 999)])
+    )
     assert (out + masker.flush()).replace(b"x", b"") == b"*" * 6 * 20

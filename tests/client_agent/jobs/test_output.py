@@ -1,6 +1,7 @@
 """What is kept of output: beginning and end, cut between signs, with a mark."""
 
 import re
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ def test_head_and_tail_are_kept_and_the_cut_is_counted(
         output.feed(part)
         heads.append(output.head)
     stored = output.close()
-    assert all(later.startswith(h) for h, later in zip(heads, heads[1:], strict=False))
+    assert all(later.startswith(h) for h, later in pairwise(heads))
     assert stored.startswith(output.head)
     assert len(output.head) <= head
     mark = MARK.search(stored)

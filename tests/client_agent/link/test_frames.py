@@ -1,5 +1,7 @@
 """Frames between the halves: whatever arrives, a frame or `FrameError`."""
 
+from itertools import pairwise
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -24,7 +26,10 @@ from client_agent.link_frames import (
 )
 from client_agent.protocol.socket import Hint
 
-FRAMES = [
+FROM_LINK: Any = FromLink
+FROM_ROOT: Any = FromRoot
+
+FRAMES: list[Any] = [
     Hello(link_key=b"k" * 32),
     Answered(id=1, status=200, headers={"etag": '"a"'}, body=b"\0\xff", is_last=False),
     Part(id=1, data=b"x" * 1000, is_last=True),
@@ -41,16 +46,17 @@ def test_frames_survive_any_cutting(data: st.DataObject) -> None:
     stream = b"".join(link_frames.encode(frame) for frame in FRAMES)
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=10))
     edges = [0, *sorted(cuts), len(stream)]
-    reader, payloads = FrameReader(), []
-    for start, end in zip(edges, edges[1:], strict=False):
+    reader = FrameReader()
+    payloads: list[bytes] = []
+    for start, end in pairwise(edges):
         payloads += reader.feed(stream[start:end])
-    both = FromLink | FromRoot
+    both = FROM_LINK | FROM_ROOT
     assert [link_frames.decode(both, p) for p in payloads] == FRAMES
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_frame_or_an_error(payload: bytes) -> None:
-    for kind in (FromLink, FromRoot):
+    for kind in (FROM_LINK, FROM_ROOT):
         try:
             link_frames.decode(kind, payload)
         except FrameError:
@@ -58,8 +64,12 @@ def test_any_bytes_are_a_frame_or_an_error(payload: bytes) -> None:
 
 
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.binary()
-    | st.text() | st.floats(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.binary()
+    | st.text()
+    | st.floats(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
 )
@@ -77,7 +87,7 @@ _json = st.recursive(
 def test_wrong_types_are_an_error(tag: str, fields: dict[str, object]) -> None:
     payload = msgspec.msgpack.encode({"type": tag, **fields})
     try:
-        frame = link_frames.decode(FromLink, payload)
+        frame = link_frames.decode(FROM_LINK, payload)
     except FrameError:
         return
     assert isinstance(frame, FromLink)
@@ -110,4 +120,4 @@ def test_reader_does_not_wait_for_what_is_too_long() -> None:
 )
 def test_link_refuses_requests_that_could_say_more(frame: Exchange) -> None:
     with pytest.raises(FrameError):
-        link_frames.decode(FromRoot, msgspec.msgpack.encode(frame))
+        link_frames.decode(FROM_ROOT, msgspec.msgpack.encode(frame))

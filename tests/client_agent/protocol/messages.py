@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import importlib
 import pkgutil
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
 from hypothesis import strategies as st
+from msgspec import inspect
 
 from client_agent import protocol
 
@@ -52,7 +54,7 @@ STRUCTS = _all_structs()
 
 def documents(kind: type[msgspec.Struct]) -> Values:
     """JSON values that are valid as `kind`."""
-    return _of(msgspec.inspect.type_info(kind))
+    return _of(inspect.type_info(kind))
 
 
 def messages(kind: type[msgspec.Struct]) -> Values:
@@ -60,66 +62,60 @@ def messages(kind: type[msgspec.Struct]) -> Values:
     return documents(kind).map(lambda document: msgspec.convert(document, kind))
 
 
-def _of(info: msgspec.inspect.Type) -> Values:
-    match info:
-        case msgspec.inspect.StructType():
-            return _struct(info)
-        case msgspec.inspect.UnionType():
-            return st.one_of([_of(each) for each in info.types])
-        case msgspec.inspect.ListType() | msgspec.inspect.CollectionType():
-            most = min(info.max_length or 3, 3)
-            return st.lists(_of(info.item_type), max_size=most)
-        case msgspec.inspect.DictType():
-            return st.dictionaries(
-                _of(info.key_type), _of(info.value_type), max_size=3
-            )
-        case msgspec.inspect.EnumType():
-            return st.sampled_from([each.value for each in info.cls])
-        case msgspec.inspect.Metadata():
-            return _of(info.type)
-        case _:
-            return _scalar(info)
+def _of(info: Any) -> Values:
+    return _STRATEGIES[type(info)](info)
 
 
-def _scalar(info: msgspec.inspect.Type) -> Values:
-    match info:
-        case msgspec.inspect.StrType(pattern=str(pattern)):
-            return st.from_regex(pattern, fullmatch=True).map(str.strip)
-        case msgspec.inspect.StrType():
-            least, most = info.min_length or 0, info.max_length or 40
-            return st.text(
-                st.characters(exclude_categories=["Cs"]),
-                min_size=least,
-                max_size=min(most, least + 40),
-            )
-        case msgspec.inspect.BytesType():
-            least, most = info.min_length or 0, info.max_length or 60
-            raw = st.binary(min_size=least, max_size=min(most, least + 60))
-            return raw.map(lambda each: base64.b64encode(each).decode())
-        case msgspec.inspect.IntType():
-            return st.integers(
-                -(2**63) if info.ge is None else info.ge,
-                2**64 - 1 if info.le is None else info.le,
-            )
-        case msgspec.inspect.FloatType():
-            return st.floats(allow_nan=False, allow_infinity=False)
-        case msgspec.inspect.BoolType():
-            return st.booleans()
-        case msgspec.inspect.NoneType():
-            return st.none()
-        case msgspec.inspect.UUIDType():
-            return st.uuids().map(str)
-        case msgspec.inspect.DateTimeType():
-            return st.datetimes(timezones=_zones).map(datetime.isoformat)
-        case msgspec.inspect.AnyType():
-            return json_values
-        case _:
-            raise NotImplementedError(info)
-
-
-def _struct(info: msgspec.inspect.StructType) -> Values:
+def _struct(info: inspect.StructType) -> Values:
     required = {f.encode_name: _of(f.type) for f in info.fields if f.required}
     optional = {f.encode_name: _of(f.type) for f in info.fields if not f.required}
     if info.tag_field:
         required[info.tag_field] = st.just(info.tag)
     return st.fixed_dictionaries(required, optional=optional)
+
+
+def _list(info: inspect.ListType) -> Values:
+    return st.lists(_of(info.item_type), max_size=min(info.max_length or 3, 3))
+
+
+def _string(info: inspect.StrType) -> Values:
+    if info.pattern:
+        return st.from_regex(info.pattern, fullmatch=True).map(str.strip)
+    least, most = info.min_length or 0, info.max_length or 40
+    unicode = st.characters(exclude_categories=["Cs"])
+    return st.text(unicode, min_size=least, max_size=min(most, least + 40))
+
+
+def _bytes(info: inspect.BytesType) -> Values:
+    least, most = info.min_length or 0, info.max_length or 60
+    raw = st.binary(min_size=least, max_size=min(most, least + 60))
+    return raw.map(lambda each: base64.b64encode(each).decode())
+
+
+def _integer(info: inspect.IntType) -> Values:
+    return st.integers(
+        -(2**63) if info.ge is None else info.ge,
+        2**64 - 1 if info.le is None else info.le,
+    )
+
+
+_STRATEGIES: Mapping[type, Callable[[Any], Values]] = {
+    inspect.StructType: _struct,
+    inspect.UnionType: lambda info: st.one_of([_of(each) for each in info.types]),
+    inspect.ListType: _list,
+    inspect.DictType: lambda info: st.dictionaries(
+        _of(info.key_type), _of(info.value_type), max_size=3
+    ),
+    inspect.EnumType: lambda info: st.sampled_from([each.value for each in info.cls]),
+    inspect.StrType: _string,
+    inspect.BytesType: _bytes,
+    inspect.IntType: _integer,
+    inspect.FloatType: lambda info: st.floats(allow_nan=False, allow_infinity=False),
+    inspect.BoolType: lambda info: st.booleans(),
+    inspect.NoneType: lambda info: st.none(),
+    inspect.UUIDType: lambda info: st.uuids().map(str),
+    inspect.DateTimeType: lambda info: st.datetimes(timezones=_zones).map(
+        datetime.isoformat
+    ),
+    inspect.AnyType: lambda info: json_values,
+}

