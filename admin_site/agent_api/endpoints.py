@@ -17,6 +17,7 @@ from admin_site.agent_api.authentication import (
     ComputerRevoked,
     authenticate,
 )
+from admin_site.agent_api.intake import ReportGap
 from admin_site.agent_api.problems import CONTENT_TYPE, problem
 from admin_site.computers import agent_cache
 from admin_site.computers.models import Computer
@@ -110,7 +111,7 @@ def _refusal(error: ProtocolError) -> HttpResponse:
         error.code,
         detail=error.detail,
         server_time=clock.now() if is_clock else None,
-        offset=error.offset if isinstance(error, OutputGap) else None,
+        offset=error.offset if isinstance(error, OutputGap | ReportGap) else None,
         signed=(
             _revocation_of(error.identity)
             if isinstance(error, ComputerRevoked)

@@ -57,7 +57,10 @@ class FastPath:
         """The etag if the computer is who it says and has the current state."""
         headers = dict(scope["headers"])
         asked = headers.get(b"if-none-match", b"")
-        if not asked or headers.get(b"content-length", b"0") != b"0":
+        has_body = headers.get(b"content-length", b"0") != b"0" or (
+            b"transfer-encoding" in headers
+        )
+        if not asked or has_body:
             return None
         try:
             token, claims = tokens.claimed(

@@ -1,6 +1,6 @@
 """Taking in what computers report, each record once."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.db import transaction
 
@@ -16,6 +16,7 @@ from admin_site.computers.models import (
 from admin_site.computers.states import COMPUTER_TRANSITIONS, ComputerStatus
 from admin_site.core import publish
 from admin_site.core.state_table import checked_transition
+from client_agent.protocol import codec, limits
 from client_agent.protocol.errors import ErrorCode, ProtocolError
 from client_agent.protocol.facts import FactsRequest, facts_after, facts_digest
 from client_agent.protocol.reports import (
@@ -27,6 +28,17 @@ from client_agent.protocol.reports import (
     ReportRequest,
 )
 from client_agent.protocol.socket import Hint
+
+
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class ReportGap(ProtocolError):
+    """Records beyond what is stored; `offset` is the sequence number wanted."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(ErrorCode.REPORT_GAP)
+        self.offset = offset
 
 
 @transaction.atomic
@@ -50,11 +62,11 @@ def note_contact(*, computer: Computer, now: datetime) -> None:
 def take_reports(*, computer: Computer, request: ReportRequest, now: datetime) -> int:
     """Store records above what this stream has acknowledged; returns the new mark.
 
-    Locks the stream's row.
+    A time that no clock can mean, or in the future, is stored as the nearest that it
+    can be. Locks the stream's row.
 
     Raises:
-        ProtocolError: ``report-gap`` unless the records are without gaps and follow
-            on what is stored.
+        ReportGap: the records have a gap or do not follow on what is stored.
     """
     stream, _created = ReportStream.objects.select_for_update().get_or_create(
         computer=computer,
@@ -73,8 +85,8 @@ def take_reports(*, computer: Computer, request: ReportRequest, now: datetime) -
         if record.seq <= stream.acknowledged:
             continue
         if record.seq != stream.acknowledged + 1:
-            raise ProtocolError(ErrorCode.REPORT_GAP)
-        _store(computer, request, record)
+            raise ReportGap(stream.acknowledged + 1)
+        _store(computer, request, record, at=max(EARLIEST, min(record.at, now)))
         stream.acknowledged = record.seq
     stream.updated_at = now
     stream.save(update_fields=["acknowledged", "updated_at"])
@@ -88,7 +100,8 @@ def take_facts(*, computer: Computer, request: FactsRequest, now: datetime) -> N
     """Merge changed facts. Locks the computer's facts.
 
     Raises:
-        ProtocolError: ``facts-digest-wrong``: the agent is to send everything.
+        ProtocolError: ``facts-digest-wrong``: the agent is to send everything;
+            ``body-too-large``: more than it could ever send at once.
     """
     facts, _created = Facts.objects.select_for_update().get_or_create(
         computer=computer,
@@ -97,6 +110,8 @@ def take_facts(*, computer: Computer, request: FactsRequest, now: datetime) -> N
     merged = facts_after(facts.data, request)
     if facts_digest(merged) != request.digest:
         raise ProtocolError(ErrorCode.FACTS_DIGEST_WRONG)
+    if len(codec.encode(merged)) > limits.FACTS_BYTES:
+        raise ProtocolError(ErrorCode.BODY_TOO_LARGE, "all facts together")
     facts.data = merged
     facts.digest = request.digest
     facts.updated_at = now
@@ -104,27 +119,31 @@ def take_facts(*, computer: Computer, request: FactsRequest, now: datetime) -> N
     publish.hint_pages("site", computer.site_id, "computers")
 
 
-def _store(computer: Computer, request: ReportRequest, record: Record) -> None:
+def _store(
+    computer: Computer, request: ReportRequest, record: Record, *, at: datetime
+) -> None:
     match record:
         case ComplianceRecord():
-            _store_compliance(computer, record)
+            _store_compliance(computer, record, at)
         case OrderRecord():
             Order.objects.for_organisation(computer.organisation_id).filter(
                 computer=computer, seq=record.order, acknowledged_at__isnull=True
-            ).update(acknowledged_at=record.at, outcome=record.code[:63])
+            ).update(acknowledged_at=at, outcome=record.code[:63])
         case EventRecord():
             ComputerEvent.objects.create(
                 organisation_id=computer.organisation_id,
                 computer=computer,
                 stream=request.stream,
                 seq=record.seq,
-                at=record.at,
+                at=at,
                 code=record.code,
                 arguments=record.arguments,
             )
 
 
-def _store_compliance(computer: Computer, record: ComplianceRecord) -> None:
+def _store_compliance(
+    computer: Computer, record: ComplianceRecord, at: datetime
+) -> None:
     rows = SettingCompliance.objects.for_organisation(computer.organisation_id).filter(
         computer=computer, setting=record.setting
     )
@@ -140,6 +159,6 @@ def _store_compliance(computer: Computer, record: ComplianceRecord) -> None:
             "revision": record.revision,
             "code": record.code[:63],
             "detail": record.detail,
-            "at": record.at,
+            "at": at,
         },
     )

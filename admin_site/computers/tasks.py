@@ -24,6 +24,8 @@ from client_agent.protocol.state import Revocation
 @tenant_task("computers.make_signing_key")
 def make_signing_key(*, organisation_id: UUID) -> None:
     """Make the organisation's signing key, once."""
+    if signing.current_signing_key(organisation_id) is not None:
+        return
     key = signing.make_signing_key(organisation_id=organisation_id, now=clock.now())
     record(
         organisation_id=organisation_id,

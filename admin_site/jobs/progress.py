@@ -93,7 +93,7 @@ def lease_jobs(
             lease_request_id=request.request_id,
             status=JobStatus.LEASED,
             leased_until__gt=now,
-        )
+        ).order_by("created_at", "pk")
     )
     if again:
         return again
@@ -190,7 +190,11 @@ def end_overdue_jobs(*, organisation_id: UUID, now: datetime) -> None:
 
 
 def _return_overdue(jobs: Sequence[Job], now: datetime) -> None:
+    """Back into the queue, but for those that somebody cancelled meanwhile."""
+    _end_all([job for job in jobs if job.cancel_requested_at], JobStatus.CANCELLED, now)
     for job in jobs:
+        if job.cancel_requested_at:
+            continue
         move_job(job, to=JobStatus.QUEUED, now=now)
         publish.hint_pages("run", job.run_id, "jobs")
 

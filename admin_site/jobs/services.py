@@ -70,18 +70,23 @@ def create_run(
     metadata = metadata_of(script_version)
     checked = check_arguments(metadata.parameters, arguments)
     secrets = _taken_out(checked, metadata.parameters)
-    able = [each for each in computers if each.status in MANAGED]
+    able = _able(computers, site)
     if not able:
         raise NothingToRunOn(_("Choose at least one computer that is approved."))
-    run: Run = Run.objects.create(
+    run: Run
+    run, is_new = Run.objects.get_or_create(
         organisation_id=site.organisation_id,
         site=site,
-        script_version=script_version,
-        arguments=checked,
-        created_by=by,
         request_id=request_id,
-        created_at=now,
+        defaults={
+            "script_version": script_version,
+            "arguments": checked,
+            "created_by": by,
+            "created_at": now,
+        },
     )
+    if not is_new:  # The other click was faster.
+        return run
     _create_jobs(run, able, secrets, limit_seconds=metadata.limit_seconds)
     record(
         organisation_id=site.organisation_id,
@@ -98,6 +103,12 @@ def create_run(
     defer_by_name("jobs.sign_run", site.organisation_id, run_id=run.pk)
     publish.hint_pages("site", site.pk, "runs")
     return run
+
+
+def _able(computers: Sequence[Computer], site: Site) -> list[Computer]:
+    """Those of the site that can run something, each once."""
+    chosen = {each.pk: each for each in computers if each.site_id == site.pk}
+    return [each for each in chosen.values() if each.status in MANAGED]
 
 
 def _taken_out(
@@ -161,7 +172,8 @@ def cancel_run(*, run: Run, by: User, now: datetime) -> int:
         .select_related("computer", "run")
         .filter(run=run, cancel_requested_at__isnull=True)
         .exclude(status__in=ENDED)
-        .order_by("pk")
+        # Two runs that are cancelled at once lock the computers in the same order.
+        .order_by("computer_id")
     )
     for job in jobs:
         job.cancel_requested_at = now

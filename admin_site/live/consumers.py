@@ -34,7 +34,7 @@ UNKNOWN = 4404
 TRY_LATER = 4503
 
 
-class PageConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+class PageConsumer(AsyncWebsocketConsumer):
     """Takes ``{"subscribe": {"topic", "id"}}``, answers ``{"subscribed": ...}``.
 
     Afterwards it sends ``{"topic", "id", "what"}`` whenever that changed; the page

@@ -92,9 +92,9 @@ def manual_page(view: str) -> str:
 
 def _site_context(request: HttpRequest, view: str) -> dict[str, Any]:
     site = getattr(request, "site", None)
-    permissions = getattr(request, "permissions", frozenset())
     if site is None:
-        return {"site": None, "places": [], "can": permissions}
+        return {"site": None, "places": [], "can": {}}
+    permissions: frozenset[Permission] = getattr(request, "permissions", frozenset())
     places = [
         {
             "title": place.title,

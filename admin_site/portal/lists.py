@@ -42,7 +42,7 @@ class Listing:
         """Label, link and whether it is this page; a gap has no link."""
         paginator = self.page.paginator
         for number in paginator.get_elided_page_range(self.page.number, on_each_side=1):
-            is_gap = number == paginator.ELLIPSIS
+            is_gap = not isinstance(number, int)
             link = "" if is_gap else _link(self.parameters, page=str(number))
             yield str(number), link, number == self.page.number
 

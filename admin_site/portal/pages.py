@@ -87,7 +87,9 @@ def page(
     return wrap
 
 
-def open_page(access: Access, *, methods: tuple[str, ...] = READING) -> Any:
+def open_page(
+    access: Access, *, methods: tuple[str, ...] = READING
+) -> Callable[[Callable[..., HttpResponseBase]], View]:
     """A view that belongs to no site: for everyone, or for whoever is signed in."""
 
     def wrap(view: Callable[..., HttpResponseBase]) -> View:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -41,9 +42,9 @@ class StartPagesForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, value: Mapping[str, Any] | None = None, **kwargs: Any
+        self, data: QueryDict | None = None, *, value: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(*args, initial=_initial(value or {}), **kwargs)
+        super().__init__(data, initial=_initial(value or {}))
         for described in _SCHEMA.fields():
             field = self.fields[described.name]
             field.label = setting_text(described.title)

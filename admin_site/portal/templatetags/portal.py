@@ -41,7 +41,7 @@ def moment(value: datetime | None) -> SafeString | str:
     return format_html(
         '<time datetime="{}">{}</time>',
         local.isoformat(timespec="seconds"),
-        date_format(local, "j M Y H:i"),
+        date_format(local, "j F Y H:i"),
     )
 
 

@@ -1,10 +1,13 @@
 """Where people arrive: their sites, and their language."""
 
+from typing import cast
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from admin_site.accounts.language import remember_language
+from admin_site.accounts.models import User
 from admin_site.accounts.services import choose_user_language
 from admin_site.core.permissions import Access
 from admin_site.core.tenancy import scoped
@@ -15,9 +18,10 @@ from admin_site.tenancy.models import Site
 
 
 def _sites_of(request: HttpRequest) -> list[Site]:
-    with scoped(organisation_ids_of_user(request.user)):  # type: ignore[arg-type]
+    user = cast(User, request.user)
+    with scoped(organisation_ids_of_user(user)):
         return list(
-            Site.objects.for_user(request.user)
+            Site.objects.for_user(user)
             .select_related("organisation")
             .order_by("organisation__name", "name", "code")
         )
