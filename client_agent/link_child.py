@@ -1,15 +1,13 @@
 """A link as a child of the root half: for sandboxes, never on a computer."""
 
 import asyncio
-import contextlib
 import logging
-import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
 
 from client_agent.backoff import Backoff
-from client_agent.host.process import start_beside
+from client_agent.host.process import ProgramBeside
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +27,10 @@ class LinkChild:
             "--root",
             str(root),
         ]
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._link: ProgramBeside | None = None
 
     def __enter__(self) -> "LinkChild":
-        self._popen = start_beside(self._argv)
+        self._link = ProgramBeside(self._argv)
         return self
 
     def __exit__(
@@ -41,25 +39,18 @@ class LinkChild:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._popen is None:
-            return
-        self._popen.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(_STOP_SECONDS)
-        self._popen.kill()
-        self._popen.wait()
-        if self._popen.stdin is not None:
-            self._popen.stdin.close()
+        if self._link is not None:
+            self._link.stop(grace_seconds=_STOP_SECONDS)
 
     async def watch(self) -> None:
         """Start it again whenever it ends. Never returns."""
         backoff = Backoff()
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if self._popen is not None and self._popen.poll() is None:
+            if self._link is not None and self._link.is_running():
                 continue
             log.warning("the link ended; it is started again")
             await asyncio.sleep(backoff.after_failure())
-            if self._popen is not None and self._popen.stdin is not None:
-                self._popen.stdin.close()
-            self._popen = start_beside(self._argv)
+            if self._link is not None:
+                self._link.stop(grace_seconds=0)
+            self._link = ProgramBeside(self._argv)

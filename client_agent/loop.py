@@ -66,6 +66,7 @@ _ORDERS_SECONDS = 15.0
 _MISBEHAVED_SECONDS = 60.0
 _POLL_SECONDS = 300
 _IDLE_POLL_SECONDS = 3600
+_ERRAND_OF = {Hint.STATE: "state", Hint.JOBS: "jobs", Hint.ORDERS: "orders"}
 _IDENTIFIED = (Stage.APPROVED, Stage.REVOKED)
 
 
@@ -168,8 +169,7 @@ class Agent(link_channel.LinkEvents):
 
     def nudged(self, hint: Hint) -> None:
         self._errands.hurry()
-        names = {Hint.STATE: "state", Hint.JOBS: "jobs", Hint.ORDERS: "orders"}
-        self._errands.ask(names.get(hint, "poll"))
+        self._errands.ask(_ERRAND_OF.get(hint, "poll"))
 
     def socket_changed(self, is_up: bool) -> None:
         self._is_socket_up = is_up
@@ -203,9 +203,8 @@ class Agent(link_channel.LinkEvents):
                 self._checks += 1
 
     def _ask_for_everything(self) -> None:
-        self._errands.ask("enrol")
-        self._errands.ask("poll")
-        self._errands.ask("reports")
+        for name in ("enrol", "poll", "jobs", "reports"):
+            self._errands.ask(name)
 
     def _ask_to_reconcile(self) -> None:
         if self._reconciler is not None:
@@ -234,10 +233,6 @@ class Agent(link_channel.LinkEvents):
         """The regular look at everything that a lost hint could have been about."""
         if self._managed is None:
             return None
-        if self._trust() is not None:
-            self._errands.ask("jobs")
-            if self._queue.active:
-                self._errands.ask("orders")
         await self._check_state()
         return self._poll_seconds()
 
@@ -245,7 +240,7 @@ class Agent(link_channel.LinkEvents):
         if self._managed is None:
             return
         try:
-            is_other = await self._managed.check_state()
+            is_other, work = await self._managed.check_state()
         except PortalError as error:
             if error.code == ErrorCode.COMPUTER_REVOKED.value and not self._trust():
                 return  # known, and nothing to hurry about
@@ -254,6 +249,8 @@ class Agent(link_channel.LinkEvents):
         self._end_revocation()
         if is_other:
             self._ask_to_reconcile()
+        for hint in work:
+            self._errands.ask(_ERRAND_OF[hint])
 
     async def _obey_orders(self) -> float | None:
         if self._managed is None or self._trust() is None:

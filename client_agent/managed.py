@@ -10,10 +10,11 @@ from uuid import UUID
 from client_agent import verify
 from client_agent.accepted import AcceptedState
 from client_agent.clock import Clock
-from client_agent.portal import Portal
+from client_agent.portal import Portal, StateAnswer
 from client_agent.protocol.errors import ErrorCode, ProtocolError
 from client_agent.protocol.orders import OrderDocument
 from client_agent.protocol.signed import Signed
+from client_agent.protocol.socket import Hint
 from client_agent.protocol.state import DesiredState
 from client_agent.protocol.types import Json
 from client_agent.verify import Trust
@@ -59,19 +60,21 @@ class Managed:
         """The state that holds now."""
         return self._accepted.state
 
-    async def check_state(self) -> bool:
-        """Ask for the desired state; whether another one holds now.
+    async def check_state(self) -> tuple[bool, frozenset[Hint]]:
+        """Ask for the desired state; whether another one holds now, and what waits.
 
         A state that is not to be believed is noted as an event and changes nothing.
         """
-        found = await self._portal.state(self._accepted.etag)
-        if found is None:
+        answer = await self._portal.state(self._accepted.etag)
+        return self._accepts(answer), answer.work
+
+    def _accepts(self, answer: StateAnswer) -> bool:
+        if answer.signed is None:
             return False
-        signed, etag = found
         try:
-            is_other = self._accepted.accept(signed, etag)
+            is_other = self._accepted.accept(answer.signed, answer.etag)
         except ProtocolError as error:
-            self._refuse(signed, error)
+            self._refuse(answer.signed, error)
             return False
         self._raise_floor()
         return is_other

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from client_agent.errors import AgentError
 from client_agent.link_channel import Answer, LinkChannel, Sink
-from client_agent.protocol import API_PREFIX, codec, limits
+from client_agent.protocol import API_PREFIX, WORK_HEADER, codec, limits
 from client_agent.protocol.enrolment import EnrolmentAnswer, EnrolmentRequest
 from client_agent.protocol.errors import ErrorCode, Problem, ProtocolError
 from client_agent.protocol.facts import FactsRequest
@@ -20,6 +21,7 @@ from client_agent.protocol.jobs import (
 from client_agent.protocol.orders import OrdersAnswer
 from client_agent.protocol.reports import ReportAnswer, ReportRequest
 from client_agent.protocol.signed import Signed
+from client_agent.protocol.socket import Hint
 from client_agent.protocol.types import Uid
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,15 @@ class PortalError(AgentError):
         super().__init__(code, problem.detail if problem else "")
         self.problem = problem
         self.retry_seconds = retry_seconds
+
+
+@dataclass(frozen=True)
+class StateAnswer:
+    """`signed` is None if nothing has changed; `work` is what to ask for next."""
+
+    signed: Signed | None
+    etag: str
+    work: frozenset[Hint]
 
 
 class Portal:
@@ -66,13 +77,15 @@ class Portal:
             await self._ask("POST", "/enrolments", request, is_signed=False),
         )
 
-    async def state(self, etag: str) -> tuple[Signed, str] | None:
-        """The signed state and its ETag; None if that of `etag` still holds."""
+    async def state(self, etag: str) -> StateAnswer:
+        """The signed state, unless that of `etag` still holds, and what waits."""
         headers = {"If-None-Match": etag} if etag else {}
         answer = await self._ask("GET", "/state", headers=headers)
-        if answer.status == 304:
-            return None
-        return _decoded(Signed, answer), answer.headers.get("etag", "")
+        return StateAnswer(
+            signed=None if answer.status == 304 else _decoded(Signed, answer),
+            etag=answer.headers.get("etag", ""),
+            work=_work(answer.headers.get(WORK_HEADER.lower(), "")),
+        )
 
     async def lease(self, request: LeaseRequest) -> LeaseAnswer:
         return _decoded(LeaseAnswer, await self._ask("POST", "/jobs/lease", request))
@@ -144,6 +157,12 @@ def _refusal(answer: Answer) -> PortalError:
     except ProtocolError:  # something between the portal and us answered
         return PortalError(f"http-{answer.status}", retry_seconds=seconds)
     return PortalError(problem.code, problem, seconds)
+
+
+def _work(header: str) -> frozenset[Hint]:
+    """What the header names; what we do not know is left out."""
+    named = {name.strip() for name in header.split(",")}
+    return frozenset(each for each in (Hint.JOBS, Hint.ORDERS) if each.value in named)
 
 
 def _decoded(kind: type[T], answer: Answer) -> T:

@@ -110,6 +110,10 @@ class Staff:
         """Want no start page any more."""
         self._post(f"{self.base}/start-pages/remove/", {})
 
+    def page(self, path: str) -> str:
+        """The HTML of a page of the site."""
+        return self._get(f"{self.base}/{path}").text
+
     def press(self, path: str, form: dict[str, str]) -> requests.Response:
         """Post `form` to a page of the site."""
         return self._post(f"{self.base}/{path}", form)

@@ -8,9 +8,10 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from admin_site.agent_api import tokens
+from admin_site.agent_api.entries import entry_of_computer
 from admin_site.computers import agent_cache
 from admin_site.computers.agent_cache import AgentEntry
-from admin_site.computers.keys import entry_of_computer, organisation_of_computer
+from admin_site.computers.keys import organisation_of_computer
 from admin_site.computers.states import ComputerStatus
 from admin_site.core.tenancy import scoped
 from client_agent.protocol.auth import Claims

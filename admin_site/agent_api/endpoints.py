@@ -25,7 +25,7 @@ from admin_site.core import clock
 from admin_site.core.permissions import Access
 from admin_site.core.tenancy import scoped
 from admin_site.jobs.progress import OutputGap
-from client_agent.protocol import codec, limits
+from client_agent.protocol import WORK_HEADER, codec, limits
 from client_agent.protocol.errors import ErrorCode, ProtocolError
 
 log = structlog.get_logger(__name__)
@@ -71,7 +71,10 @@ def agent_endpoint(
                 agent_cache.mark_seen(identity.uid, now=now)
                 with scoped([identity.entry.organisation]):
                     computer = Computer.objects.for_computer(identity.uid).get()
-                    return view(request, computer, **kwargs)
+                    response = view(request, computer, **kwargs)
+                if identity.entry.work:
+                    response.headers[WORK_HEADER] = identity.entry.work
+                return response
 
             return _answered(request, method, inside)
 

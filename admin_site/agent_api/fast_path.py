@@ -67,7 +67,7 @@ class FastPath:
                 headers.get(b"authorization", b"").decode("latin-1")
             )
             entry = await self._entry(key_of(claims.iss))
-            if entry is None or entry.status not in _SERVED:
+            if entry is None or entry.status not in _SERVED or entry.work:
                 return None
             if not entry.etag or asked != f'"{entry.etag}"'.encode():
                 return None

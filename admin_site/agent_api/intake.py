@@ -1,6 +1,9 @@
 """Taking in what computers report, each record once."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import TypeVar
+from uuid import UUID
 
 from django.db import transaction
 
@@ -29,6 +32,7 @@ from client_agent.protocol.reports import (
 )
 from client_agent.protocol.socket import Hint
 
+R = TypeVar("R", ComplianceRecord, EventRecord, OrderRecord)
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -81,13 +85,14 @@ def take_reports(*, computer: Computer, request: ReportRequest, now: datetime) -
             else 0,
         },
     )
-    for record in request.records:
-        if record.seq <= stream.acknowledged:
-            continue
+    fresh = [each for each in request.records if each.seq > stream.acknowledged]
+    for record in fresh:
         if record.seq != stream.acknowledged + 1:
             raise ReportGap(stream.acknowledged + 1)
-        _store(computer, request, record, at=max(EARLIEST, min(record.at, now)))
         stream.acknowledged = record.seq
+    _store_events(computer, request.stream, _of_kind(EventRecord, fresh), now)
+    _store_compliance(computer, _of_kind(ComplianceRecord, fresh), now)
+    _acknowledge_orders(computer, _of_kind(OrderRecord, fresh), now)
     stream.updated_at = now
     stream.save(update_fields=["acknowledged", "updated_at"])
     if request.records:
@@ -119,46 +124,79 @@ def take_facts(*, computer: Computer, request: FactsRequest, now: datetime) -> N
     publish.hint_pages("site", computer.site_id, "computers")
 
 
-def _store(
-    computer: Computer, request: ReportRequest, record: Record, *, at: datetime
+def _of_kind(kind: type[R], records: Sequence[Record]) -> list[R]:
+    return [each for each in records if isinstance(each, kind)]
+
+
+def _at(record: Record, now: datetime) -> datetime:
+    return max(EARLIEST, min(record.at, now))
+
+
+def _store_events(
+    computer: Computer, stream: UUID, records: Sequence[EventRecord], now: datetime
 ) -> None:
-    match record:
-        case ComplianceRecord():
-            _store_compliance(computer, record, at)
-        case OrderRecord():
-            Order.objects.for_organisation(computer.organisation_id).filter(
-                computer=computer, seq=record.order, acknowledged_at__isnull=True
-            ).update(acknowledged_at=at, outcome=record.code[:63])
-        case EventRecord():
-            ComputerEvent.objects.create(
-                organisation_id=computer.organisation_id,
-                computer=computer,
-                stream=request.stream,
-                seq=record.seq,
-                at=at,
-                code=record.code,
-                arguments=record.arguments,
-            )
+    ComputerEvent.objects.bulk_create(
+        ComputerEvent(
+            organisation_id=computer.organisation_id,
+            computer=computer,
+            stream=stream,
+            seq=record.seq,
+            at=_at(record, now),
+            code=record.code,
+            arguments=record.arguments,
+        )
+        for record in records
+    )
 
 
 def _store_compliance(
-    computer: Computer, record: ComplianceRecord, at: datetime
+    computer: Computer, records: Sequence[ComplianceRecord], now: datetime
 ) -> None:
-    rows = SettingCompliance.objects.for_organisation(computer.organisation_id).filter(
-        computer=computer, setting=record.setting
+    """Keep the last word on each setting; a setting that was removed has none."""
+    latest = {record.setting: record for record in records}
+    removed = [
+        setting
+        for setting, record in latest.items()
+        if record.status is Compliance.REMOVED
+    ]
+    if removed:
+        SettingCompliance.objects.for_organisation(computer.organisation_id).filter(
+            computer=computer, setting__in=removed
+        ).delete()
+    SettingCompliance.objects.bulk_create(
+        [
+            SettingCompliance(
+                organisation_id=computer.organisation_id,
+                computer=computer,
+                setting=setting,
+                status=record.status.value,
+                revision=record.revision,
+                code=record.code[:63],
+                detail=record.detail,
+                at=_at(record, now),
+            )
+            for setting, record in latest.items()
+            if record.status is not Compliance.REMOVED
+        ],
+        update_conflicts=True,
+        unique_fields=["computer", "setting"],
+        update_fields=["status", "revision", "code", "detail", "at"],
     )
-    if record.status is Compliance.REMOVED:
-        rows.delete()
+
+
+def _acknowledge_orders(
+    computer: Computer, records: Sequence[OrderRecord], now: datetime
+) -> None:
+    """Write the first word on each order; a later one changes nothing."""
+    told = {record.order: record for record in reversed(records)}
+    if not told:
         return
-    SettingCompliance.objects.update_or_create(
-        computer=computer,
-        setting=record.setting,
-        defaults={
-            "organisation_id": computer.organisation_id,
-            "status": record.status.value,
-            "revision": record.revision,
-            "code": record.code[:63],
-            "detail": record.detail,
-            "at": at,
-        },
+    orders = list(
+        Order.objects.for_organisation(computer.organisation_id).filter(
+            computer=computer, seq__in=told, acknowledged_at__isnull=True
+        )
     )
+    for order in orders:
+        order.acknowledged_at = _at(told[order.seq], now)
+        order.outcome = told[order.seq].code[:63]
+    Order.objects.bulk_update(orders, ["acknowledged_at", "outcome"])

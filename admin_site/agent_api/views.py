@@ -35,6 +35,7 @@ from client_agent.protocol.jobs import (
 )
 from client_agent.protocol.orders import OrdersAnswer
 from client_agent.protocol.reports import ReportAnswer, ReportRequest
+from client_agent.protocol.sealing import seal
 
 RETRY_UNSIGNED_SECONDS = 1
 RETRY_PENDING_SECONDS = 5
@@ -48,6 +49,8 @@ def enrol(request: HttpRequest) -> HttpResponse:
     claim = codec.decode(EnrolmentClaim, asked.claim)
     if not keys.is_signed(claim.device_key, PROOF_PURPOSE, asked.claim, asked.proof):
         raise ProtocolError(ErrorCode.ENROLMENT_PROOF_INVALID)
+    if not _can_seal_to(claim.seal_key):
+        raise ProtocolError(ErrorCode.BODY_INVALID, "nothing can be sealed to seal_key")
     organisation_id = enrolments.organisation_of_token(claim.token_secret)
     if organisation_id is None:
         raise ProtocolError(ErrorCode.ENROLMENT_TOKEN_UNKNOWN)
@@ -173,6 +176,15 @@ def facts(request: HttpRequest, computer: Computer) -> HttpResponse:
     asked = codec.decode(FactsRequest, request.body, limit=limits.FACTS_BYTES)
     intake.take_facts(computer=computer, request=asked, now=clock.now())
     return HttpResponse(status=204)
+
+
+def _can_seal_to(key: bytes) -> bool:
+    """Whether `key` has the entropy of one; each of its runs with secrets would fail."""
+    try:
+        seal(b"", to=key, computer=UUID(int=0), place="")
+    except ValueError:
+        return False
+    return True
 
 
 def _enrolment_answer(found: Enrolment) -> EnrolmentAnswer:

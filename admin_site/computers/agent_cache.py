@@ -5,8 +5,9 @@ nothing may be written any more. Writing is compare-and-set on `auth_version`, s
 slow reader of the old row cannot undo an invalidation. Entries live an hour at most.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -41,13 +42,17 @@ return 1
 
 
 class AgentEntry(msgspec.Struct, frozen=True, array_like=True):
-    """`etag` is empty while no state has been compiled."""
+    """`etag` is empty while no state has been compiled.
+
+    `work` names what waits (`WORK_HEADER`); the fast path leaves that to the view.
+    """
 
     auth_version: int
     organisation: UUID
     status: str
     link_key: bytes
     etag: str
+    work: str
 
 
 def key_of(uid: UUID) -> str:
@@ -86,27 +91,30 @@ def mark_seen(uid: UUID, *, now: datetime) -> None:
         log.warning("cache-unreachable", reason=type(error).__name__)
 
 
-def forget_after_commit(uid: UUID, *, auth_version: int) -> None:
-    """Invalidate once the transaction that set `auth_version` has committed.
+def forget_after_commit(versions: Mapping[UUID, int]) -> None:
+    """Invalidate once the transaction that set these `auth_version`s has committed.
 
     Defer `computers.forget_again` in the same transaction: it repeats this, because
     a process may die between commit and here.
     """
-    transaction.on_commit(partial(_forget_quietly, uid, auth_version), robust=True)
+    transaction.on_commit(lambda: _forget_quietly(versions), robust=True)
 
 
-def forget(uid: UUID, *, auth_version: int) -> None:
-    """Invalidate what is older than `auth_version`.
+def forget(versions: Mapping[UUID, int]) -> None:
+    """Invalidate what is older than each computer's `auth_version`.
 
     Raises:
         RedisError: Valkey did not answer.
     """
-    client().eval(_FORGET, 1, key_of(uid), auth_version, ENTRY_SECONDS)
+    with client().pipeline(transaction=False) as pipeline:
+        for uid, version in versions.items():
+            pipeline.eval(_FORGET, 1, key_of(uid), version, ENTRY_SECONDS)
+        pipeline.execute()
 
 
-def _forget_quietly(uid: UUID, auth_version: int) -> None:
+def _forget_quietly(versions: Mapping[UUID, int]) -> None:
     try:
-        forget(uid, auth_version=auth_version)
+        forget(versions)
     except RedisError as error:
         log.warning("cache-unreachable", reason=type(error).__name__)
 

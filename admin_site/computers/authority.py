@@ -29,8 +29,7 @@ def bump_auth_version(
     rows = Computer.objects.for_organisation(organisation_id).filter(pk__in=uids)
     rows.update(auth_version=F("auth_version") + 1)
     versions = dict(rows.values_list("pk", "auth_version"))
-    for uid, version in versions.items():
-        agent_cache.forget_after_commit(uid, auth_version=version)
+    agent_cache.forget_after_commit(versions)
     publish.nudge_computers(versions, nudge)
     defer_by_name(
         FORGET_TASK,

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.db import connection
 
-from admin_site.computers.agent_cache import AgentEntry
 from admin_site.computers.models import Computer, ComputerKey
 
 
@@ -25,24 +24,3 @@ def organisation_of_computer(uid: UUID) -> UUID | None:
         cursor.execute("SELECT computers_organisation_of_computer(%s)", [uid])
         row = cursor.fetchone()
     return row[0] if row else None
-
-
-def entry_of_computer(uid: UUID) -> AgentEntry | None:
-    """What the fast path needs, read in the scope of the computer's organisation."""
-    row = (
-        ComputerKey.objects.filter(
-            computer_id=uid, purpose="link", retired_at__isnull=True
-        )
-        .values_list(
-            "computer__auth_version",
-            "computer__organisation_id",
-            "computer__status",
-            "public_key",
-            "computer__state__etag",
-        )
-        .first()
-    )
-    if row is None:
-        return None
-    version, organisation, status, key, etag = row
-    return AgentEntry(version, organisation, status, bytes(key), etag or "")

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from admin_site.audit.services import record, system_actor
-from admin_site.computers import agent_cache, signing
+from admin_site.computers import agent_cache, authority, signing
 from admin_site.computers.enrolment import PENDING_FOR, expire_enrolment
 from admin_site.computers.models import Computer, Enrolment, Order
 from admin_site.computers.states import EnrolmentState
@@ -78,7 +78,8 @@ def sign_orders(*, organisation_id: UUID, computer_uid: str) -> None:
     """Sign the orders of a computer that are not signed yet, and nudge it."""
     orders = list(
         Order.objects.for_organisation(organisation_id)
-        .select_for_update()
+        .select_for_update(of=("self",))
+        .select_related("computer")
         .filter(computer_id=computer_uid, signed__isnull=True)
         .order_by("seq")
     )
@@ -96,7 +97,9 @@ def sign_orders(*, organisation_id: UUID, computer_uid: str) -> None:
         )
         order.signed = signer.sign(Kind.ORDER, document)
         order.save(update_fields=["signed"])
-    publish.nudge_computers([UUID(computer_uid)], Hint.ORDERS)
+    authority.bump_auth_version(
+        [orders[0].computer], organisation_id=organisation_id, nudge=Hint.ORDERS
+    )
 
 
 @tenant_task("computers.forget_again")
@@ -104,9 +107,9 @@ def forget_again(
     *, organisation_id: UUID, versions: dict[str, int], nudge: str
 ) -> None:
     """Repeat an invalidation and its nudge; tried again until Valkey answers."""
-    for uid, version in versions.items():
-        agent_cache.forget(UUID(uid), auth_version=version)
-    publish.nudge_computers_now([UUID(uid) for uid in versions], Hint(nudge))
+    by_uid = {UUID(uid): version for uid, version in versions.items()}
+    agent_cache.forget(by_uid)
+    publish.nudge_computers_now(by_uid, Hint(nudge))
 
 
 @sweep("computers.expire_enrolments", cron="17 * * * *")

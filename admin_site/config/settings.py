@@ -32,8 +32,6 @@ INSTALLED_APPS = [
     "channels",
     "csp",
     "django_htmx",
-    "django_tables2",
-    "django_filters",
     "procrastinate.contrib.django",
     "admin_site.core",
     "admin_site.audit",
@@ -165,7 +163,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "portal:sites"
+LOGIN_REDIRECT_URL = "portal:home"
 ACCOUNT_ADAPTER = "admin_site.accounts.adapter.AccountAdapter"
 MFA_ADAPTER = "admin_site.accounts.adapter.MfaAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}

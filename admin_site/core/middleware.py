@@ -26,7 +26,7 @@ class RequestIdMiddleware:
 
 
 class CacheDownMiddleware:
-    """Says so when a page needs Valkey and it is away: signing in counts failures there.
+    """Says so when a page needs Valkey and it is away, as signing in does.
 
     Nothing is let through uncounted; people are asked to try again.
     """

@@ -6,7 +6,6 @@ ids, no content: who receives one fetches what it may see.
 
 import asyncio
 from collections.abc import Iterable
-from functools import partial
 from uuid import UUID
 
 import structlog
@@ -57,7 +56,7 @@ def _nudge(uid: UUID, hint: Hint) -> Message:
 
 def _after_commit(messages: list[Message]) -> None:
     if messages:
-        transaction.on_commit(partial(_send, messages), robust=True)
+        transaction.on_commit(lambda: _send(messages), robust=True)
 
 
 def _send(messages: list[Message]) -> None:

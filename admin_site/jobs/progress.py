@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from django.db import transaction
 
+from admin_site.computers import authority
 from admin_site.computers.models import Computer
 from admin_site.core import publish
 from admin_site.core.state_table import checked_transition
@@ -25,6 +26,7 @@ from client_agent.protocol.jobs import (
     OutputRequest,
     ResultRequest,
 )
+from client_agent.protocol.socket import Hint
 
 LEASE = timedelta(minutes=2)
 """How long a computer may hold a job without having said that it started."""
@@ -89,11 +91,13 @@ def lease_jobs(
         computer=computer
     )
     again = list(
-        jobs.select_for_update().filter(
+        jobs.select_for_update()
+        .filter(
             lease_request_id=request.request_id,
             status=JobStatus.LEASED,
             leased_until__gt=now,
-        ).order_by("created_at", "pk")
+        )
+        .order_by("created_at", "pk")
     )
     if again:
         return again
@@ -178,7 +182,7 @@ def end_overdue_jobs(*, organisation_id: UUID, now: datetime) -> None:
     jobs = Job.objects.for_organisation(organisation_id).select_for_update(
         of=("self",), skip_locked=True
     )
-    _return_overdue(list(jobs.select_related("run").overdue(now)), now)
+    _return_overdue(list(jobs.select_related("run", "computer").overdue(now)), now)
     expired = jobs.select_related("run").filter(
         status__in=(JobStatus.WAITING, JobStatus.QUEUED), not_after__lte=now
     )
@@ -196,6 +200,9 @@ def _return_overdue(jobs: Sequence[Job], now: datetime) -> None:
         if job.cancel_requested_at:
             continue
         move_job(job, to=JobStatus.QUEUED, now=now)
+        authority.bump_auth_version(
+            [job.computer], organisation_id=job.organisation_id, nudge=Hint.JOBS
+        )
         publish.hint_pages("run", job.run_id, "jobs")
 
 

@@ -88,18 +88,7 @@ def create_run(
     if not is_new:  # The other click was faster.
         return run
     _create_jobs(run, able, secrets, limit_seconds=metadata.limit_seconds)
-    record(
-        organisation_id=site.organisation_id,
-        by=actor_of(by),
-        action="run.created",
-        target=run,
-        after={
-            "script": script_version.script.slug,
-            "version": script_version.version,
-            "arguments": {**checked, **dict.fromkeys(secrets, MASK)},
-            "computers": [str(each.pk) for each in able],
-        },
-    )
+    _record_created(run, able, secrets, by)
     defer_by_name("jobs.sign_run", site.organisation_id, run_id=run.pk)
     publish.hint_pages("site", site.pk, "runs")
     return run
@@ -109,6 +98,23 @@ def _able(computers: Sequence[Computer], site: Site) -> list[Computer]:
     """Those of the site that can run something, each once."""
     chosen = {each.pk: each for each in computers if each.site_id == site.pk}
     return [each for each in chosen.values() if each.status in MANAGED]
+
+
+def _record_created(
+    run: Run, computers: Sequence[Computer], secrets: Mapping[str, str], by: User
+) -> None:
+    record(
+        organisation_id=run.organisation_id,
+        by=actor_of(by),
+        action="run.created",
+        target=run,
+        after={
+            "script": run.script_version.script.slug,
+            "version": run.script_version.version,
+            "arguments": {**run.arguments, **dict.fromkeys(secrets, MASK)},
+            "computers": [str(each.pk) for each in computers],
+        },
+    )
 
 
 def _taken_out(

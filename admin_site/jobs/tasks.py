@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from admin_site.computers import authority
 from admin_site.computers.signing import Signer
 from admin_site.core import clock, publish
 from admin_site.core.state_table import checked_transition
@@ -26,7 +27,7 @@ def sign_run(*, organisation_id: UUID, run_id: str) -> None:
     jobs = list(
         Job.objects.for_organisation(organisation_id)
         .select_for_update(of=("self",))
-        .select_related("run__script_version__script")
+        .select_related("run__script_version__script", "computer")
         .filter(run_id=run_id, status=JobStatus.WAITING)
     )
     if not jobs:
@@ -50,7 +51,9 @@ def sign_run(*, organisation_id: UUID, run_id: str) -> None:
             JOB_TRANSITIONS, current=JobStatus(job.status), to=JobStatus.QUEUED
         )
     Job.objects.bulk_update(jobs, ["signed", "status"], batch_size=500)
-    publish.nudge_computers([job.computer_id for job in jobs], Hint.JOBS)
+    authority.bump_auth_version(
+        [job.computer for job in jobs], organisation_id=organisation_id, nudge=Hint.JOBS
+    )
     publish.hint_pages("run", UUID(run_id), "jobs")
 
 

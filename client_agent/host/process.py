@@ -189,14 +189,29 @@ async def _start_when_free(
     return start_program()
 
 
-def start_beside(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
-    """Start a program that lives as long as we do, with our standard error.
+class ProgramBeside:
+    """A program that lives as long as we do, with our standard error.
 
     Its standard input is a pipe that closes when we end, however we end.
     """
-    return subprocess.Popen(
-        list(argv), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-    )
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._popen = subprocess.Popen(
+            list(argv), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+        )
+
+    def is_running(self) -> bool:
+        return self._popen.poll() is None
+
+    def stop(self, *, grace_seconds: float) -> None:
+        """Ask it to end, and kill it after that time; a second call does nothing."""
+        self._popen.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(grace_seconds)
+        self._popen.kill()
+        self._popen.wait()
+        if self._popen.stdin is not None:
+            self._popen.stdin.close()
 
 
 def start_ticks_of(pid: int) -> int | None:

@@ -14,13 +14,13 @@ import urllib3.exceptions
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from client_agent.link_frames import PART_BYTES, Configure, Exchange
-from client_agent.protocol import auth, codec
+from client_agent.protocol import WORK_HEADER, auth, codec
 from client_agent.protocol.errors import ErrorCode, Problem, ProtocolError
 
 log = logging.getLogger(__name__)
 
 _CONNECT_SECONDS = 15
-_KEPT_HEADERS = ("etag", "retry-after", "content-type")
+_KEPT_HEADERS = ("etag", "retry-after", "content-type", WORK_HEADER.lower())
 _TIME_CODES = (ErrorCode.CLOCK_WRONG.value, ErrorCode.TOKEN_EXPIRED.value)
 _SYSTEM_CAS = Path("/etc/ssl/certs/ca-certificates.crt")
 

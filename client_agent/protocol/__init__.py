@@ -8,3 +8,9 @@ PROTOCOL_VERSION = 1
 """Version that this side speaks; the portal serves this one and the one before."""
 
 API_PREFIX = "/agent/v1"
+
+WORK_HEADER = "CitizenPC-Work"
+"""In the answer to ``GET state``: what waits, of ``jobs`` and ``orders``, or absent.
+
+A hint like a nudge, so that who has no socket asks for work only when there is some.
+"""

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 from uuid import UUID, uuid4
 
@@ -56,6 +56,8 @@ from client_agent.protocol.enrolment import (
 )
 from client_agent.protocol.errors import Problem
 from scripts.metadata import ScriptMetadata
+
+T = TypeVar("T")
 
 BY = system_actor("test")
 NOW = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
@@ -406,11 +408,11 @@ def only_job(run: Run) -> Job:
     return job
 
 
-def call_all(calls: list[Callable[[], object]]) -> list[object]:
+def call_all(calls: list[Callable[[], T]]) -> list[T]:
     """Do each in a thread of its own, all let go at once; returns their answers."""
     barrier = threading.Barrier(len(calls))
 
-    def one(call: Callable[[], object]) -> object:
+    def one(call: Callable[[], T]) -> T:
         barrier.wait(timeout=30)
         try:
             return call()

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from client_agent.protocol import codec, keys
+from client_agent.protocol import WORK_HEADER, codec, keys
 from client_agent.protocol.enrolment import (
     PROOF_PURPOSE,
     EnrolmentAnswer,
@@ -412,10 +412,12 @@ class FakePortal:
         if self.state is None:
             raise Refusal(404, Problem(code=ErrorCode.NOT_FOUND.value))
         body = codec.encode(self.state)
-        etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-        if handler.headers["If-None-Match"] == etag:
-            return Answer(304, b"", {"ETag": etag})
-        return Answer(200, body, {"ETag": etag})
+        headers = {"ETag": f'"{hashlib.sha256(body).hexdigest()[:16]}"'}
+        if self.orders or not all(job.lease_id for job in self.jobs.values()):
+            headers[WORK_HEADER] = "jobs, orders"
+        if handler.headers["If-None-Match"] == headers["ETag"]:
+            return Answer(304, b"", headers)
+        return Answer(200, body, headers)
 
     def _lease(self, body: bytes) -> Answer:
         request = codec.decode(LeaseRequest, body)

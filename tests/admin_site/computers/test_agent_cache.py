@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("cache_server")
 
 
 def _entry(version: int) -> AgentEntry:
-    return AgentEntry(version, ORGANISATION, "active", b"k" * 32, f"etag-{version}")
+    return AgentEntry(version, ORGANISATION, "active", b"k" * 32, f"etag-{version}", "")
 
 
 def _held(uid: UUID) -> AgentEntry | None:
@@ -50,7 +50,7 @@ def test_whatever_the_order_nothing_older_than_an_invalidation_is_believed(
             agent_cache.remember(uid, _entry(version))
             newest = max(newest, version)
         else:
-            agent_cache.forget(uid, auth_version=version)
+            agent_cache.forget({uid: version})
             forgotten = max(forgotten, version)
         held = _held(uid)
         if held is not None:
@@ -64,16 +64,16 @@ def test_whatever_the_order_nothing_older_than_an_invalidation_is_believed(
 def test_a_slow_reader_of_the_old_row_cannot_undo_an_invalidation() -> None:
     uid = uuid4()
     old = _entry(1)
-    agent_cache.forget(uid, auth_version=2)
+    agent_cache.forget({uid: 2})
     agent_cache.remember(uid, old)
     assert _held(uid) is None
     agent_cache.remember(uid, _entry(2))
     assert _held(uid) == _entry(2)
     agent_cache.remember(uid, old)
     assert _held(uid) == _entry(2)
-    agent_cache.forget(uid, auth_version=2)
+    agent_cache.forget({uid: 2})
     assert _held(uid) == _entry(2)
-    agent_cache.forget(uid, auth_version=3)
+    agent_cache.forget({uid: 3})
     assert _held(uid) is None
 
 
@@ -82,7 +82,7 @@ def test_versions_are_compared_as_numbers() -> None:
     agent_cache.remember(uid, _entry(10))
     agent_cache.remember(uid, _entry(9))
     assert _held(uid) == _entry(10)
-    agent_cache.forget(uid, auth_version=100)
+    agent_cache.forget({uid: 100})
     agent_cache.remember(uid, _entry(99))
     assert _held(uid) is None
 
@@ -90,7 +90,7 @@ def test_versions_are_compared_as_numbers() -> None:
 def test_entries_and_marks_live_an_hour_at_most() -> None:
     remembered, forgotten = uuid4(), uuid4()
     agent_cache.remember(remembered, _entry(1))
-    agent_cache.forget(forgotten, auth_version=1)
+    agent_cache.forget({forgotten: 1})
     for uid in (remembered, forgotten):
         left: Any = agent_cache.client().ttl(agent_cache.key_of(uid))
         assert 0 < left <= agent_cache.ENTRY_SECONDS == 3600
@@ -136,7 +136,7 @@ def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_cache")
 def test_an_invalidation_that_fails_is_told() -> None:
     with pytest.raises(RedisError):
-        agent_cache.forget(uuid4(), auth_version=1)
+        agent_cache.forget({uuid4(): 1})
     with pytest.raises(RedisError):
         agent_cache.seen_since(0)
 

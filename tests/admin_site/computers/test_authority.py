@@ -9,10 +9,10 @@ import pytest
 from django.db import connection, transaction
 
 from admin_site.agent_api.authentication import authenticate_token
+from admin_site.agent_api.entries import entry_of_computer
 from admin_site.agent_api.tokens import BoundRequest
 from admin_site.computers import agent_cache, authority
 from admin_site.computers.keys import (
-    entry_of_computer,
     organisation_of_computer,
     seal_keys_of,
 )

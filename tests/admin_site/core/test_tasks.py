@@ -185,7 +185,9 @@ def test_an_invalidation_is_repeated_until_the_cache_answers(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     uid = UUID(int=9)
-    agent_cache.remember(uid, AgentEntry(3, organisations[0], "active", b"k" * 32, ""))
+    agent_cache.remember(
+        uid, AgentEntry(3, organisations[0], "active", b"k" * 32, "", "")
+    )
     tasks.defer_by_name(
         "computers.forget_again",
         organisations[0],

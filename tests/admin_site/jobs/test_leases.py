@@ -162,10 +162,10 @@ def test_a_locked_job_moves_by_its_table_only(bench: Bench) -> None:
 
 
 def test_what_nobody_fetched_in_a_week_expires(bench: Bench) -> None:
+    leased, queued = bench.leased(), bench.run()
     waiting = make_run(
         bench.norrby, [bench.computer], bench.script, now=NOW, is_signed=False
     )
-    queued, leased = bench.run(), bench.leased()
     end_overdue_jobs(organisation_id=bench.norrby.id, now=NOW + JOB_LIFETIME - MINUTE)
     assert only_job(waiting).status == JobStatus.WAITING
     end_overdue_jobs(organisation_id=bench.norrby.id, now=NOW + JOB_LIFETIME)
@@ -204,7 +204,7 @@ def test_nothing_is_handed_out_twice(is_same_request: bool) -> None:
             return [(job.pk, job.lease_id) for job in jobs]
 
     answers = call_all([lease, lease, lease])
-    handed_out = [pair for answer in answers if isinstance(answer, list) for pair in answer]
+    handed_out = [pair for answer in answers for pair in answer]
     leases = dict(handed_out)
     assert len(handed_out) == len(set(leases.items()))
     assert len(leases) == len(set(leases.values()))
