@@ -209,7 +209,8 @@ def start_web(
     """
     check_port(port)
     command = [sys.executable, "-m", "daphne", "-b", HOST, "-p", str(port)]
-    command += ["--no-server-name", "admin_site.config.asgi:application"]
+    # No access log: paths hold one-time secrets.
+    command += ["-v", "0", "--no-server-name", "admin_site.config.asgi:application"]
     child = spawn(
         name,
         command,

@@ -86,6 +86,7 @@ class SimulatedComputer:
     seal_key: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)
     stream: UUID = field(default_factory=uuid4)
     sequence: int = 0
+    is_connected: bool = False
     nudges: Callable[[SimulatedComputer, Hint], None] = lambda computer, hint: None
 
     async def enrol(self, token: str) -> EnrolmentStatus:
@@ -186,6 +187,7 @@ class SimulatedComputer:
         async with self.http.ws_connect(
             self.portal + target, headers=headers, compress=0
         ) as socket:
+            self.is_connected = True
             # What was ordered before we listened.
             await self.check_in()
             await self.do_jobs()

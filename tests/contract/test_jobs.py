@@ -94,8 +94,8 @@ def test_a_job_that_somebody_altered_does_not_run(lab: Lab, agent: Agent) -> Non
     def alter(returning: Returning) -> Returning:
         body = json.loads(returning.body)
         for lease in body["leases"]:
-            payload = lease["job"]["payload"]
-            lease["job"]["payload"] = payload[:40] + "AAAA" + payload[44:]
+            signature = lease["job"]["signature"]
+            lease["job"]["signature"] = "AAAA" + signature[4:]
         return Returning(returning.status, returning.headers, json.dumps(body).encode())
 
     (agent.root / "go-on").touch()

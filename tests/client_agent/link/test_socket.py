@@ -66,7 +66,7 @@ def test_nonsense_is_passed_over(
     hints.start()
     assert news.get(timeout=10) == UP
     for nonsense in (b"", b"{", b'{"nudge":"dance"}', b"[]", b"x" * 100):
-        portal.sockets[0].send_text(nonsense)
+        portal.wait_for(lambda: portal.sockets)[0].send_text(nonsense)
     portal.nudge(Hint.STATE)
     assert news.get(timeout=10) == Nudged(Hint.STATE)
 
@@ -76,7 +76,7 @@ def test_it_comes_back_after_a_break(
 ) -> None:
     hints.start()
     assert news.get(timeout=10) == UP
-    portal.sockets[0].close()
+    portal.wait_for(lambda: portal.sockets)[0].close()
     assert [news.get(timeout=10) for _ in range(2)] == [DOWN, UP]
 
 
