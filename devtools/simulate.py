@@ -87,6 +87,7 @@ class SimulatedComputer:
     stream: UUID = field(default_factory=uuid4)
     sequence: int = 0
     is_connected: bool = False
+    pairing_code: str = ""
     nudges: Callable[[SimulatedComputer, Hint], None] = lambda computer, hint: None
 
     async def enrol(self, token: str) -> EnrolmentStatus:
@@ -116,6 +117,8 @@ class SimulatedComputer:
                 if response.status != 200:
                     raise Refused(body.decode(errors="replace")[:300])
             answer = codec.decode(EnrolmentAnswer, body)
+            public = keys.raw_public(self.device_key.public_key())
+            self.pairing_code = keys.pairing_code(public, answer.enrolment_id)
             if answer.decision is not None:
                 decided = codec.decode(EnrolmentDecision, answer.decision.payload)
                 self.uid = decided.computer

@@ -102,7 +102,6 @@ def test_a_job_that_somebody_altered_does_not_run(lab: Lab, agent: Agent) -> Non
     with lab.proxy.rule("POST .*/jobs/lease", answer=alter, remaining=None):
         run, job = _run(lab, "wait-for-file", agent)
         assert _ended(lab, run, job) == "failed"
-    assert "signature-invalid" in lab.staff.page(f"runs/{run}/")
     assert _effects(agent) == 0
 
 
