@@ -120,7 +120,8 @@ def _print_addresses(portal: stack.Stack, sample: seed.Sample) -> None:
     print(f"\nCitizenPC is running at {portal.origin}/ with {seed.ORGANISATION_NAME}.")
     print("Sign in with one of these links; each works once:\n")
     for person in sample.people:
-        print(f"  {person.name}, {person.role}:\n    {person.link}")
+        role = person.role.replace("_", " ")
+        print(f"  {person.name}, {role}:\n    {person.link}")
     print(f"\nOne computer waits to be approved. Logs: {portal.logs}")
     print("Press Ctrl-C to stop.", flush=True)
 

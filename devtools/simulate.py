@@ -23,7 +23,7 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from client_agent.protocol import API_PREFIX, codec, keys
+from client_agent.protocol import API_PREFIX, WORK_HEADER, codec, keys
 from client_agent.protocol.auth import make_token
 from client_agent.protocol.enrolment import (
     PROOF_PURPOSE,
@@ -67,6 +67,7 @@ class Refused(Exception):
 class Reply:
     status: int
     etag: str
+    work: str
     body: bytes
 
 
@@ -138,17 +139,30 @@ class SimulatedComputer:
             method, self.portal + target, data=body or None, headers=headers
         ) as response:
             content = await response.read()
-            return Reply(response.status, response.headers.get("ETag", ""), content)
+            return Reply(
+                status=response.status,
+                etag=response.headers.get("ETag", ""),
+                work=response.headers.get(WORK_HEADER, ""),
+                body=content,
+            )
 
     async def check_in(self) -> int:
         """Ask for the state, note a new one, and return the HTTP status."""
+        return (await self._poll()).status
+
+    async def _poll(self) -> Reply:
         reply = await self.ask("GET", "/state", etag=self.etag)
         if reply.status == 200:
             self.etag = reply.etag
             signed = codec.decode(Signed, reply.body)
             self.state = codec.decode(DesiredState, signed.payload)
             await self._report_compliance(self.state)
-        return reply.status
+        return reply
+
+    async def look(self) -> None:
+        """Check in, and do the work that waits."""
+        if (await self._poll()).work:
+            await self.do_jobs()
 
     async def tell_facts(self) -> None:
         """Send a small inventory."""
@@ -173,14 +187,12 @@ class SimulatedComputer:
 
     async def live(self, *, has_socket: bool = True) -> None:
         """Behave like an agent until cancelled: nudges, polls, jobs."""
-        await self.tell_facts()
         while True:
             with suppress(aiohttp.ClientError, TimeoutError, OSError):
-                await self.check_in()
-                await self.do_jobs()
                 if has_socket:
                     await self._follow_socket()
                 else:
+                    await self.look()
                     await asyncio.sleep(self._poll_seconds())
             await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
 
@@ -191,9 +203,7 @@ class SimulatedComputer:
             self.portal + target, headers=headers, compress=0
         ) as socket:
             self.is_connected = True
-            # What was ordered before we listened.
-            await self.check_in()
-            await self.do_jobs()
+            await self.look()  # at what was ordered before we listened
             async for message in socket:
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     return
@@ -282,6 +292,7 @@ async def live_all(portal: str, token: str, names: list[str], product: str) -> N
 async def _enrol_and_live(computer: SimulatedComputer, token: str) -> None:
     while await computer.enrol(token) is EnrolmentStatus.PENDING:
         await asyncio.sleep(2)
+    await computer.tell_facts()
     await computer.live()
 
 

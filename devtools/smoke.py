@@ -98,6 +98,7 @@ def _main_jobs(portal: stack.Stack, timings: Timings) -> None:
 def enrol_agent(portal: stack.Stack, staff: Staff, name: str) -> tuple[Child, Path]:
     """Start a real agent, enrol it, approve it by its code; returns it and its root."""
     child, root = portal.start_agent(name)
+    wait_for((root / "run/citizenpc/status.json").exists, "the agent")
     token = staff.make_token()
     enrolling = subprocess.Popen(
         [

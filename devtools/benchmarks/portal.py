@@ -123,7 +123,7 @@ async def _with_sockets(bench: Bench) -> list[Figure]:
     """Computers that hold a socket: cost of being idle, and speed of a run."""
     connected = [asyncio.create_task(each.live()) for each in bench.computers]
     await asyncio.to_thread(
-        wait_for, lambda: _sockets(bench) >= COMPUTERS, "all sockets", seconds=120
+        wait_for, lambda: _sockets(bench) >= COMPUTERS, "all sockets", seconds=240
     )
     await asyncio.sleep(5)
     cpu = cpu_seconds(bench.server_pids)
