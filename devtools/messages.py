@@ -211,11 +211,15 @@ def placeholders(text: str) -> list[str]:
 def compile_all() -> list[str]:
     """Write the binary catalogues beside their sources."""
     for _, path, language in _files():
-        if not path.exists():
-            continue
-        with path.with_suffix(".mo").open("wb") as file:
-            write_mo(file, read(path, language))
+        if path.exists():
+            compile_file(path, language)
     return []
+
+
+def compile_file(path: Path, language: str) -> None:
+    """Write the binary form of one catalogue beside it."""
+    with path.with_suffix(".mo").open("wb") as file:
+        write_mo(file, read(path, language))
 
 
 def _files() -> Iterator[tuple[Domain, Path, str]]:

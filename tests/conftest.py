@@ -23,6 +23,9 @@ from devtools import pytest_environment as environment
 from devtools.servers import Servers
 from devtools.system_packages import browser_path
 
+# What programs say is compared in English, whatever the developer's own language.
+os.environ["LANGUAGE"] = "en"
+
 NOT_HERE = "could not run here: "
 TEMPLATE = "template"
 STACK = pytest.StashKey[contextlib.ExitStack]()

@@ -179,7 +179,7 @@ def facts(request: HttpRequest, computer: Computer) -> HttpResponse:
 
 
 def _can_seal_to(key: bytes) -> bool:
-    """Whether `key` has the entropy of one; each of its runs with secrets would fail."""
+    """Whether `key` has the entropy of one; else each run with secrets would fail."""
     try:
         seal(b"", to=key, computer=UUID(int=0), place="")
     except ValueError:

@@ -125,7 +125,7 @@ def decode_entry(raw: Any) -> AgentEntry | None:
         return None
     try:
         return msgspec.msgpack.decode(raw, type=AgentEntry)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -27,8 +27,12 @@ def bump_auth_version(
     if not uids:
         return
     rows = Computer.objects.for_organisation(organisation_id).filter(pk__in=uids)
+    # Locked in one order, so that two who change the same computers do not deadlock.
+    locked = rows.select_for_update().order_by("pk")
+    versions = {
+        uid: version + 1 for uid, version in locked.values_list("pk", "auth_version")
+    }
     rows.update(auth_version=F("auth_version") + 1)
-    versions = dict(rows.values_list("pk", "auth_version"))
     agent_cache.forget_after_commit(versions)
     publish.nudge_computers(versions, nudge)
     defer_by_name(

@@ -31,10 +31,12 @@ def scoped(organisations: Iterable[UUID]) -> Iterator[None]:
     outer = _current.get()
     token = _current.set(ids)
     setter = _LazySetting(ids)
+    is_nested = connection.in_atomic_block
     try:
         with transaction.atomic(), connection.execute_wrapper(setter):
             yield
-            setter.restore(outer)
+            if is_nested:  # The end of a transaction ends the setting by itself.
+                setter.restore(outer)
     finally:
         _current.reset(token)
 

@@ -51,6 +51,18 @@ async def measure(portal: Stack, sample: seed.Sample) -> list[Figure]:
     return figures
 
 
+async def _settled(bench: Bench) -> None:
+    """Return when the worker has nothing left to do from what came before."""
+    query = "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('todo', 'doing')"
+
+    def is_idle() -> bool:
+        with psycopg.connect(bench.portal.servers.superuser_dsn) as connection:
+            row = connection.execute(query).fetchone()
+        return row is not None and row[0] == 0
+
+    await asyncio.to_thread(wait_for, is_idle, "an idle worker", seconds=240)
+
+
 async def _enrolled(
     portal: Stack, sample: seed.Sample, http: aiohttp.ClientSession
 ) -> list[SimulatedComputer]:
@@ -77,6 +89,7 @@ async def _enrolled(
 
 async def _check_ins(bench: Bench) -> list[Figure]:
     """Idle check-ins by polling: cost, rate, latency, queries."""
+    await _settled(bench)
     seconds: list[float] = []
     queue = [each for each in bench.computers for _ in range(CHECK_INS_PER_CLIENT)]
     queries = _queries(bench)
@@ -125,7 +138,7 @@ async def _with_sockets(bench: Bench) -> list[Figure]:
     await asyncio.to_thread(
         wait_for, lambda: _sockets(bench) >= COMPUTERS, "all sockets", seconds=240
     )
-    await asyncio.sleep(5)
+    await _settled(bench)
     cpu = cpu_seconds(bench.server_pids)
     begin = time.monotonic()
     await asyncio.sleep(IDLE_SECONDS)
@@ -158,6 +171,7 @@ async def _run_to_first_line(bench: Bench, *, connected: int) -> Figure:
         wait_for, lambda: _sockets(bench) > sockets, "its socket", seconds=60
     )
     sample = await asyncio.to_thread(seed.make_sample, bench.portal.origin)
+    await _settled(bench)
     seconds = await asyncio.to_thread(_timed_runs, bench, sample)
     living.cancel()
     await asyncio.gather(living, return_exceptions=True)

@@ -1,7 +1,7 @@
 """Browser windows that note everything that went wrong in them."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from playwright.sync_api import (
     Browser,
@@ -15,6 +15,7 @@ from playwright.sync_api import (
 from tests.e2e.scene import Scene
 
 LANGUAGES = ("en", "da", "sv")
+LANGUAGE_COOKIE = "django_language"
 NARROW = 360
 WIDE = 1440
 HEIGHT = 800
@@ -30,6 +31,9 @@ ARGUMENTS = [
 
 MARK = "window.hasNotBeenLoadedAgain = true"
 IS_MARKED = "window.hasNotBeenLoadedAgain === true"
+
+# htmx writes these when a request was given up: for a newer one, or with the page.
+GIVEN_UP = ("htmx:sendAbort", "htmx:afterRequest")
 
 # Whether the focused element shows that it is, and is where it can be seen.
 FOCUS = """() => {
@@ -50,12 +54,13 @@ FOCUS = """() => {
 class Window:
     """One window; `problems` are errors of scripts, of loading and of the policy.
 
-    `expected_status` is what the main document may answer, `is_offline` says that
-    sockets are refused on purpose: neither is a problem then.
+    `expected_status` is what the main document may answer, `is_socket_blocked` says
+    that sockets are refused on purpose: neither is a problem then.
     """
 
     page: Page
     scene: Scene
+    origin: str
     problems: list[str] = field(default_factory=list)
     expected_status: int = 200
     is_socket_blocked: bool = False
@@ -67,7 +72,7 @@ class Window:
     def open(self, path: str, *, status: int = 200) -> None:
         """Go to a path of the portal, which must answer with `status`."""
         self.expected_status = status
-        address = path if "://" in path else self.scene.origin + path
+        address = path if "://" in path else self.origin + path
         answer = self.page.goto(address)
         assert answer is not None
         assert answer.status == status, f"{path} answered {answer.status}"
@@ -82,12 +87,9 @@ class Window:
 
     def speak(self, language: str) -> None:
         """Let the next pages be in `language`, as the language menu would."""
-        cookie: Any = {
-            "name": "django_language",
-            "value": language,
-            "url": self.scene.origin,
-        }
-        self.page.context.add_cookies([cookie])
+        for origin in (self.scene.origin, self.scene.wrong_origin):
+            cookie: Any = {"name": LANGUAGE_COOKIE, "value": language, "url": origin}
+            self.page.context.add_cookies([cookie])
 
     def tab_to(self, target: Locator, *, at_most: int = 60) -> None:
         """Press Tab until `target` has the focus, which is visible on the whole way."""
@@ -110,11 +112,12 @@ class Window:
             return
         is_socket = "WebSocket" in message.text
         is_document = message.location["url"].split("#")[0] == self.page.url
-        if is_socket and self.is_socket_blocked:
+        if message.text.startswith(GIVEN_UP) or (is_socket and self.is_socket_blocked):
             return
         if is_document and f"status of {self.expected_status} " in message.text:
             return
-        self.problems.append(f"{self.page.url}: {message.type}: {message.text}")
+        where = message.location["url"]
+        self.problems.append(f"{self.page.url}: {message.text} ({where})")
 
     def _error(self, error: Error) -> None:
         self.problems.append(f"{self.page.url}: {error}")
@@ -136,21 +139,24 @@ class Windows:
         width: int = WIDE,
         height: int = HEIGHT,
         has_scripts: bool = True,
-        scheme: Literal["light", "dark"] = "light",
+        locale: str = "en-GB",
+        through: str = "",
     ) -> Window:
-        """A new window of a browser that knows nothing but who `person` is."""
+        """A new window of a browser that knows nothing but who `person` is.
+
+        `through` is the origin of a proxy before the portal.
+        """
         context = self.browser.new_context(
             viewport={"width": width, "height": height},
             java_script_enabled=has_scripts,
-            color_scheme=scheme,
-            locale="en-GB",
+            locale=locale,
             reduced_motion="reduce",
         )
         context.set_default_timeout(20_000)
         self.contexts.append(context)
         if person:
             context.add_cookies(self.scene.cookies_of(person))
-        window = Window(context.new_page(), self.scene)
+        window = Window(context.new_page(), self.scene, through or self.scene.origin)
         self.opened.append(window)
         return window
 

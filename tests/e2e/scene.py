@@ -11,7 +11,6 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import requests
@@ -34,7 +33,10 @@ _SECRET = re.compile(r'<pre class="secret"[^>]*>([A-Z2-7]{16,})</pre>')
 
 @dataclass
 class Scene:
-    """A library with one computer that is on, and a second organisation without any.
+    """A library with a computer that is on, one that is off and one that is pending.
+
+    A second organisation has none. A run on the first has ended, one on the second
+    waits.
 
     Ivar is IT technician in both; Paula likewise in the first, with password and
     second factor; Frida stands at the front desk and may see computers only. `links`
@@ -47,12 +49,17 @@ class Scene:
     sessions: dict[str, requests.Session]
     computer: str
     ended_run: str
-    running_run: str
+    waiting_run: str
 
     @property
     def origin(self) -> str:
         """Where the portal is, past the proxy."""
         return self.lab.stack.origin
+
+    @property
+    def wrong_origin(self) -> str:
+        """The same place by a name that the portal does not go by."""
+        return self.origin.replace("127.0.0.1", "localhost")
 
     @property
     def base(self) -> str:
@@ -86,15 +93,15 @@ def build(lab: Lab, everything: ExitStack) -> Scene:
     lab.staff.save_start_page("https://library.example/")
     ended = lab.staff.run("say-hello", {}, computer=computer)
     wait_for(lambda: _has_succeeded(lab, ended), "the end of the first run")
-    running = lab.staff.run("wait-for-file", {}, computer=computer)
-    _leave_one_waiting(lab)
+    waiting = lab.staff.run("say-hello", {}, computer=_add_one_that_is_off(lab))
+    _leave_one_pending(lab)
     sessions = {
         IVAR: lab.staff.session,
         FRIDA: _sign_in(lab, links.pop(FRIDA)),
         PAULA: _sign_in(lab, links.pop(PAULA)),
     }
     _protect(lab, sessions[PAULA])
-    return Scene(lab, agent, links, sessions, computer, ended, running)
+    return Scene(lab, agent, links, sessions, computer, ended, waiting)
 
 
 def make_people(lab: Lab) -> dict[str, str]:
@@ -113,7 +120,8 @@ def make_people(lab: Lab) -> dict[str, str]:
 
 
 def one_time_code(secret: str) -> str:
-    """What an authenticator app shows now. RFC 6238."""
+    """What an authenticator app shows, for ten more seconds at least. RFC 6238."""
+    wait_for(lambda: time.time() % TOTP_SECONDS < TOTP_SECONDS - 10, "the next code")
     counter = struct.pack(">Q", int(time.time()) // TOTP_SECONDS)
     digest = hmac.digest(base64.b32decode(secret), counter, hashlib.sha1)
     offset = digest[-1] & 15
@@ -158,7 +166,15 @@ def _has_succeeded(lab: Lab, run: str) -> bool:
     return bool(states) and set(states.values()) == {"succeeded"}
 
 
-def _leave_one_waiting(lab: Lab) -> None:
+def _add_one_that_is_off(lab: Lab) -> str:
+    """A computer that was let in and then switched off; what it is to run waits."""
+    agent = enrolled_agent(lab, through_proxy=False)
+    computer = str(agent.status()["computer"])
+    stop(agent)
+    return computer
+
+
+def _leave_one_pending(lab: Lab) -> None:
     """Let a computer ask to be let in, which nobody answers."""
     agent = make_agent(lab, through_proxy=False)
     assert agent.enrol(lab.token).returncode == 0
@@ -170,8 +186,3 @@ def stop(agent: Agent) -> None:
     """End both halves, as switching the computer off does."""
     assert agent.process is not None
     agent.process.stop()
-
-
-def screenshot_path(directory: Path, page: str, language: str, width: int) -> Path:
-    """Where the picture of a page is kept."""
-    return directory / f"{page}-{width}-{language}.png"

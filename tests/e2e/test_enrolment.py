@@ -1,4 +1,4 @@
-"""Staff sign in by a link, enrol a computer and let it in; a real agent asks."""
+"""Staff make a token and let a computer in; a real agent asks."""
 
 import re
 from collections.abc import Callable
@@ -13,22 +13,8 @@ from tests.e2e.scene import IVAR, Scene
 
 pytestmark = pytest.mark.needs("chromium")
 
-
-def test_a_link_signs_in_once(windows: Windows, scene: Scene) -> None:
-    link = scene.links["lisa@norrby.example"]
-    window = windows.open()
-    window.open(link)
-    window.page.get_by_role("button", name="Sign in").click()
-    expect(window.page).to_have_url(f"{scene.origin}/sites/")
-    expect(window.page.get_by_text("You have no password yet")).to_be_visible()
-    window.page.get_by_role("link", name="Library").click()
-    expect(window.page.get_by_role("heading", level=1)).to_have_text("Today")
-
-    second = windows.open()
-    second.open(link)
-    second.expected_status = 410
-    second.page.get_by_role("button", name="Sign in").click()
-    expect(second.page.get_by_role("alert")).to_be_visible()
+# Which of the two is a matter of seconds here; test_today.py looks closer.
+SEEN = re.compile("On, seen|Not seen for")
 
 
 def test_a_computer_enrols_and_is_approved(
@@ -59,7 +45,7 @@ def test_a_computer_enrols_and_is_approved(
 
     page.get_by_role("link", name="Computers", exact=True).click()
     row = page.get_by_role("row").filter(has_text="Reading room 1")
-    expect(row).to_contain_text("On, seen just now")
+    expect(row).to_contain_text(SEEN)
     page.get_by_role("link", name="Today", exact=True).click()
     shown = page.locator(".computer-card").filter(has_text="Reading room 1")
-    expect(shown).to_contain_text("On, seen just now")
+    expect(shown).to_contain_text(SEEN)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from admin_site.portal.context import LANGUAGE_NAMES
 from admin_site.portal.forms.argument_errors import sentence
 from client_agent.protocol.types import Json
 from scripts import parameters as kinds
@@ -90,7 +90,7 @@ def _fields_of(
             yield (
                 f"{name}-{code}",
                 forms.CharField(
-                    label=LANGUAGE_NAMES[code],
+                    label=dict(settings.LANGUAGES)[code],
                     required=False,
                     max_length=parameter.max_length,
                     initial=(parameter.default or {}).get(code, ""),

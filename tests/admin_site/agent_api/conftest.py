@@ -94,7 +94,7 @@ class Api:
     def ask(
         self, endpoint: str, message: object = None, **changes: Any
     ) -> HttpResponse:
-        """As this computer; with the endpoint's good message unless another is given."""
+        """As this computer, with a good message unless another is given."""
         if message is None:
             message = self.message(endpoint)
         device = changes.pop("device", self.device)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import redis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from admin_site.agent_api import urls
 from admin_site.agent_api.problems import STATUS
-from admin_site.computers import signing
+from admin_site.computers import agent_cache, signing
 from admin_site.computers.enrolment import revoke_computer
 from admin_site.computers.models import Computer, SigningKey
 from admin_site.core import clock
@@ -54,7 +56,9 @@ def test_without_a_token_nobody_is_let_in(api: Api, endpoint: str) -> None:
         *("", "Bearer", "Bearer x", "Bearer a.b.c", "Basic eDp5"),
         "Bearer \xff.\xff.\xff",
     ):
-        headers = {} if authorization is None else {"Authorization": authorization}
+        headers: dict[str, str] = {}
+        if authorization is not None:
+            headers["Authorization"] = authorization
         with nothing_changes():
             response = send(ENDPOINTS[endpoint], target, body, headers)
         assert (response.status_code, code_of(response)) == (401, "not-enrolled")
@@ -152,6 +156,17 @@ def test_a_body_that_is_no_message_is_refused(api: Api, endpoint: str) -> None:
         assert (response.status_code, code_of(response)) == (400, "body-invalid")
 
 
+@every_endpoint
+def test_without_valkey_every_endpoint_answers(
+    api: Api, endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = redis.Redis(unix_socket_path=str(tmp_path / "gone.sock"))
+    monkeypatch.setattr(agent_cache, "client", lambda: gone)
+    assert api.ask(endpoint).status_code in (200, 204)
+    response = api.ask(endpoint, key=Ed25519PrivateKey.generate())
+    assert code_of(response) == "not-enrolled"
+
+
 # --- revoked ------------------------------------------------------------------------
 
 
@@ -177,7 +192,10 @@ def test_a_revoked_computer_is_shown_its_signed_revocation(
     revocation = open_document(
         codec.decode(Signed, raw), Kind.REVOCATION, Revocation, public_key=key
     )
-    assert revocation == Revocation(computer=api.computer.pk, revoked_at=revoked_at)
+    assert (revocation.computer, revocation.revoked_at) == (
+        api.computer.pk,
+        revoked_at,
+    )
 
 
 def test_a_stranger_who_names_a_revoked_computer_learns_nothing(api: Api) -> None:

@@ -28,7 +28,9 @@ values = st.recursive(
     | st.booleans()
     | st.integers(-(2**70), 2**70)
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(slugs, inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(slugs, inner, max_size=3)
+    ),
     max_leaves=5,
 )
 changes = st.dictionaries(slugs, values, max_size=4)

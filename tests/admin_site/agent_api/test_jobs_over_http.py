@@ -198,7 +198,9 @@ def test_a_time_that_no_clock_tells_does_no_harm(api: Api, moment: str) -> None:
         f'"finished_at":"{moment}","started_at":"{moment}"}}'
     ).encode()
     assert api.ask("result", body).status_code == 204
-    assert abs(clock.now() - (_job(api).finished_at or clock.now())) < timedelta(hours=1)
+    assert abs(clock.now() - (_job(api).finished_at or clock.now())) < timedelta(
+        hours=1
+    )
 
 
 # --- orders -------------------------------------------------------------------------

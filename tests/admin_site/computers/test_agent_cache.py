@@ -77,6 +77,15 @@ def test_a_slow_reader_of_the_old_row_cannot_undo_an_invalidation() -> None:
     assert _held(uid) is None
 
 
+def test_many_are_forgotten_at_once_each_by_its_version() -> None:
+    uids = [uuid4() for _each in range(3)]
+    for uid in uids:
+        agent_cache.remember(uid, _entry(5))
+    agent_cache.forget({uids[0]: 6, uids[1]: 5})
+    assert [_held(uid) for uid in uids] == [None, _entry(5), _entry(5)]
+    agent_cache.forget({})
+
+
 def test_versions_are_compared_as_numbers() -> None:
     uid = uuid4()
     agent_cache.remember(uid, _entry(10))
@@ -107,6 +116,7 @@ def test_an_entry_of_another_release_is_no_entry() -> None:
     whole = msgspec.msgpack.encode(_entry(3))
     assert agent_cache.decode_entry(whole) == _entry(3)
     assert agent_cache.decode_entry(whole[:-1]) is None
+    assert agent_cache.decode_entry(whole.replace(b"active", b"\xff" * 6)) is None
 
 
 # --- presence -----------------------------------------------------------------------

@@ -16,7 +16,9 @@ KEY = Ed25519PrivateKey.generate()
 PUBLIC = keys.raw_public(KEY.public_key())
 
 public_keys = st.binary(min_size=32, max_size=32)
-purposes = st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=30)
+purposes = st.text(
+    st.characters(codec="ascii", exclude_characters="\0"), min_size=1, max_size=30
+)
 
 
 @given(st.binary())
@@ -86,6 +88,13 @@ def test_a_fingerprint_names_a_key_in_43_signs(public_key: bytes) -> None:
 def test_a_signature_is_good_for_what_was_signed(purpose: str, payload: bytes) -> None:
     signature = keys.sign(KEY, purpose, payload)
     assert keys.is_signed(PUBLIC, purpose, payload, signature)
+
+
+@pytest.mark.parametrize("purpose", ["", "a\0", "\0", "signé"])
+def test_a_purpose_that_could_run_into_the_payload_is_refused(purpose: str) -> None:
+    with pytest.raises(ValueError, match="purpose"):
+        keys.sign(KEY, purpose, b"")
+    assert not keys.is_signed(PUBLIC, purpose, b"", bytes(64))
 
 
 @given(purposes, purposes, st.binary(max_size=100))
