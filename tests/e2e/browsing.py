@@ -111,12 +111,16 @@ class Window:
         if message.type not in ("error", "warning"):
             return
         is_socket = "WebSocket" in message.text
-        is_document = message.location["url"].split("#")[0] == self.page.url
-        if message.text.startswith(GIVEN_UP) or (is_socket and self.is_socket_blocked):
+        where = message.location["url"]
+        is_document = where.split("#")[0] == self.page.url
+        # Asked for by the browser itself where a page is plain text.
+        is_icon = where == f"{self.origin}/favicon.ico"
+        if is_icon or message.text.startswith(GIVEN_UP):
+            return
+        if is_socket and self.is_socket_blocked:
             return
         if is_document and f"status of {self.expected_status} " in message.text:
             return
-        where = message.location["url"]
         self.problems.append(f"{self.page.url}: {message.text} ({where})")
 
     def _error(self, error: Error) -> None:

@@ -87,6 +87,14 @@ def confirmed(path: str) -> Opener:
     return go
 
 
+def make_token(window: Window) -> None:
+    """The page that shows a new token, this once."""
+    window.open(f"{window.scene.base}/enrol/")
+    button = window.page.locator("form[action$='/token/'] [type=submit]")
+    with window.page.expect_navigation():
+        button.click()
+
+
 def half_signed_in(window: Window) -> None:
     """The second step of signing in; further visits find it still open."""
     window.open("/accounts/2fa/authenticate/")
@@ -237,7 +245,7 @@ PAGES = [
         "token",
         "token_make",
         IVAR,
-        lambda window: _make_token(window),
+        make_token,
     ),
     PortalPage("scripts", "scripts", IVAR, at("{site}/scripts/")),
     PortalPage("script", "script", IVAR, at("{site}/scripts/send-message/")),
@@ -269,10 +277,3 @@ PAGES = [
     ),
     PortalPage("start-pages-empty", "start_pages", IVAR, at("{empty}/start-pages/")),
 ]
-
-
-def _make_token(window: Window) -> None:
-    window.open(f"{window.scene.base}/enrol/")
-    button = window.page.locator("form[action$='/token/'] [type=submit]")
-    with window.page.expect_navigation():
-        button.click()

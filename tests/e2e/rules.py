@@ -59,13 +59,13 @@ TARGETS = """(smallest) => {
 
 # All that people see or hear, piece by piece; not what computers have printed.
 TEXTS = """() => {
+  // The language menu names each language in itself.
+  const notOurs = "pre, textarea, noscript, button[lang]";
   const found = [document.title.replace(/ – CitizenPC$/, "")];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
-    // The language menu names each language in itself.
-    if (!walker.currentNode.parentElement.closest("pre, textarea, noscript, button[lang]")) {
-      found.push(walker.currentNode.data);
-    }
+    const parent = walker.currentNode.parentElement;
+    if (!parent.closest(notOurs)) found.push(walker.currentNode.data);
   }
   for (const element of document.querySelectorAll("*")) {
     for (const name of ["aria-label", "alt", "title", "placeholder", "data-label"]) {
@@ -120,7 +120,7 @@ def texts(page: Page) -> list[str]:
 @cache
 def _translated(language: str) -> dict[str, str]:
     """English texts whose translation is another, of the portal and its libraries."""
-    catalogue = trans_real.translation(language)
+    catalogue: Any = trans_real.translation(language)
     pairs: Iterable[tuple[Any, str]] = catalogue._catalog.items()
     return {
         english: other

@@ -83,27 +83,28 @@ def test_output_arrives_by_polling_where_sockets_are_blocked(
 ) -> None:
     proxy = scene.lab.proxy
     window = windows.open(IVAR, through=proxy.origin)
+    page = window.page
+    notice = page.get_by_text("The live connection is lost.")
+
+    def shows(text: str) -> bool:
+        # The page's ten seconds need not pass.
+        with page.expect_response(re.compile("/parts/jobs/")):
+            page.clock.fast_forward("00:10")
+        return text in page.locator("main").inner_text()
+
+    def is_live() -> bool:
+        page.clock.fast_forward("01:00")
+        return notice.is_hidden()
+
     window.is_socket_blocked = proxy.blocks_sockets = True
     try:
-        # The page's ten seconds need not pass.
-        window.page.clock.install()
+        page.clock.install()
         _run_by_buttons(window, "wait-for-file")
-        page = window.page
-        expect(page.get_by_text("The live connection is lost.")).to_be_visible()
-
-        def shows(text: str) -> bool:
-            page.clock.fast_forward("00:10")
-            return text in page.locator("main").inner_text()
-
+        expect(notice).to_be_visible()
         wait_for(lambda: shows("begin"), "the first line")
         (scene.agent.root / "go-on").touch()
         wait_for(lambda: shows("Succeeded"), "the end of the run")
         assert window.is_same_document()
     finally:
         proxy.blocks_sockets = False
-
-    def is_live() -> bool:
-        page.clock.fast_forward("01:00")
-        return page.get_by_text("The live connection is lost.").is_hidden()
-
     wait_for(is_live, "the live connection")

@@ -180,7 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(403, "no WebSockets here")
             return
         with socket.create_connection(("127.0.0.1", self.owner.upstream_port)) as far:
-            far.sendall(f"{self.requestline}\r\n{self.headers}".encode("latin-1"))
+            lines = [self.requestline, *map(": ".join, self.headers.items()), "", ""]
+            far.sendall("\r\n".join(lines).encode("latin-1"))
             _tunnel(self.connection, far)
 
     def log_message(self, format: str, *args: Any) -> None:
