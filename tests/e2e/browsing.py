@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -14,6 +15,8 @@ from playwright.sync_api import (
 
 from tests.e2e.scene import Scene
 
+# The first test of a run waits for the portal with its people and computers.
+IN_BROWSER = [pytest.mark.needs("chromium"), pytest.mark.timeout(300)]
 LANGUAGES = ("en", "da", "sv")
 LANGUAGE_COOKIE = "django_language"
 NARROW = 360

@@ -150,6 +150,12 @@ def unmarked(shown: list[str], in_english: list[str], language: str) -> list[str
     return [f"the same in {language}: {text}" for text in sorted(same)]
 
 
+def named_hosts(shown: list[str], origin: str) -> list[str]:
+    """Pages are called by sites and organisations, never by the server's address."""
+    host = origin.removeprefix("http://")
+    return [f"shows the server's address: {text}" for text in shown if host in text]
+
+
 def _is_sentence(text: str) -> bool:
     words = [word for word in text.split() if _WORD.fullmatch(word)]
     return len(words) >= LONG_ENOUGH

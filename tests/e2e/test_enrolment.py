@@ -3,15 +3,14 @@
 import re
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import expect
 
 from devtools.staff import wait_for
 from tests.contract.conftest import Agent
-from tests.e2e.browsing import Windows
+from tests.e2e.browsing import IN_BROWSER, Windows
 from tests.e2e.scene import IVAR, Scene
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = IN_BROWSER
 
 # Which of the two is a matter of seconds here; test_today.py looks closer.
 SEEN = re.compile("On, seen|Not seen for")

@@ -1,12 +1,11 @@
 """People choose a language once; it follows them."""
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browsing import Windows
+from tests.e2e.browsing import IN_BROWSER, Windows
 from tests.e2e.scene import Scene
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = IN_BROWSER
 
 NAMES = {"da": "Dansk", "sv": "Svenska", "en": "English"}
 HEADINGS = {"da": "Log ind", "sv": "Logga in", "en": "Sign in"}

@@ -9,10 +9,18 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from devtools.stack import ROOT
 from tests.e2e import rules
-from tests.e2e.browsing import HEIGHT, LANGUAGES, NARROW, WIDE, Window, Windows
+from tests.e2e.browsing import (
+    HEIGHT,
+    IN_BROWSER,
+    LANGUAGES,
+    NARROW,
+    WIDE,
+    Window,
+    Windows,
+)
 from tests.e2e.catalogue import NO_PAGES, PAGES, PortalPage
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = IN_BROWSER
 
 SCREENSHOTS = ROOT / "build" / "screenshots"
 ALWAYS = ("en", NARROW)
@@ -40,6 +48,7 @@ def test_page(page: PortalPage, windows: Windows) -> None:
         page.open(window)
         shown[language] = rules.texts(window.page)
         found = rules.frame(window.page, language) + rules.targets(window.page)
+        found += rules.named_hosts(shown[language], window.origin)
         found += _at_both_widths(window, page.name, language, turns)
         if language != "en":
             found += rules.untranslated(shown[language], language)

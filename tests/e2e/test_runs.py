@@ -7,10 +7,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from devtools.staff import wait_for
-from tests.e2e.browsing import Window, Windows
+from tests.e2e.browsing import IN_BROWSER, Window, Windows
 from tests.e2e.scene import IVAR, Scene
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = IN_BROWSER
 
 
 @pytest.fixture(autouse=True)

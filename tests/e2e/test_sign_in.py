@@ -1,12 +1,11 @@
 """People sign in by a link, with a password, and with a second factor."""
 
-import pytest
 from playwright.sync_api import expect
 
-from tests.e2e.browsing import Windows
+from tests.e2e.browsing import IN_BROWSER, Windows
 from tests.e2e.scene import PASSWORD, Scene, one_time_code
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = IN_BROWSER
 
 OLGA = "olga@norrby.example"
 
@@ -16,7 +15,7 @@ def test_a_link_signs_in_once(windows: Windows, scene: Scene) -> None:
     window = windows.open()
     window.open(link)
     window.page.get_by_role("button", name="Sign in").click()
-    expect(window.page).to_have_url(f"{scene.origin}/sites/")
+    expect(window.page).to_have_url(f"{scene.base}/")
     expect(window.page.get_by_text("You have no password yet")).to_be_visible()
     window.page.get_by_role("link", name="Library").click()
     expect(window.page.get_by_role("heading", level=1)).to_have_text("Today")
@@ -36,7 +35,7 @@ def test_a_second_factor_is_turned_on_and_asked_for(
     heading = page.get_by_role("heading", level=1)
     window.open(scene.links[OLGA])
     page.locator("main").get_by_role("button", name="Sign in").click()
-    expect(heading).to_have_text("My sites")
+    expect(heading).to_have_text("Today")
     window.open("/accounts/password/set/")
     page.locator("[name=password1]").fill(PASSWORD)
     page.locator("[name=password2]").fill(PASSWORD)
@@ -67,4 +66,4 @@ def test_a_second_factor_is_turned_on_and_asked_for(
     expect(page.locator(".errorlist")).to_be_visible()
     page.locator("[name=code]").fill(recovery_code)
     page.get_by_role("button", name="Sign in").click()
-    expect(heading).to_have_text("My sites")
+    expect(heading).to_have_text("Today")

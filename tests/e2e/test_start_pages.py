@@ -4,10 +4,10 @@ import pytest
 from playwright.sync_api import Dialog, expect
 
 from devtools.staff import wait_for
-from tests.e2e.browsing import Window, Windows
+from tests.e2e.browsing import IN_BROWSER, Window, Windows
 from tests.e2e.scene import IVAR, Scene
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = IN_BROWSER
 
 NOTHING = "Nothing is set: the browsers start as they are."
 

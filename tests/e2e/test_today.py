@@ -2,14 +2,13 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from devtools.staff import wait_for
-from tests.e2e.browsing import Windows
+from tests.e2e.browsing import IN_BROWSER, Windows
 from tests.e2e.scene import IVAR, Scene, stop
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = IN_BROWSER
 
 
 def test_a_computer_goes_and_comes_back(windows: Windows, scene: Scene) -> None:

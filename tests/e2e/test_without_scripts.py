@@ -2,14 +2,13 @@
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from devtools.staff import wait_for
-from tests.e2e.browsing import Windows
+from tests.e2e.browsing import IN_BROWSER, Windows
 from tests.e2e.scene import IVAR, Scene
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = IN_BROWSER
 
 
 def test_sign_in_read_and_run(windows: Windows, scene: Scene) -> None:
@@ -17,7 +16,6 @@ def test_sign_in_read_and_run(windows: Windows, scene: Scene) -> None:
     page = window.page
     window.open(scene.links["nora@norrby.example"])
     page.locator("main").get_by_role("button", name="Sign in").click()
-    page.get_by_role("link", name="Library").click()
     expect(page.locator(".computer-card").first).to_be_visible()
 
     page.get_by_role("link", name="Computers", exact=True).click()
