@@ -72,7 +72,7 @@ def test_a_result_that_arrives_twice_is_one_result(lab: Lab, agent: Agent) -> No
     with lab.proxy.rule("POST .*/result", is_doubled=True) as rule:
         run, job = _run(lab, "say-hello", agent)
         assert _ended(lab, run, job) == "succeeded"
-        assert rule.applied.is_set()
+        wait_for(rule.applied.is_set, "the doubled result")
     assert lab.staff.output_of(run, job) == "begin\nhello\n"
 
 

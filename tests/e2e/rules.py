@@ -57,6 +57,13 @@ TARGETS = """(smallest) => {
   return wrong;
 }"""
 
+# What is focused while its part of the page is renewed is found again by its id.
+RENEWED = """() => [...document.querySelectorAll("[data-live-topic]")].flatMap(
+  (part) => [...part.querySelectorAll(
+    "a[href], button, input:not([type=hidden]), select, summary, [tabindex]")])
+  .filter((element) => !element.id)
+  .map((element) => element.outerHTML.slice(0, 120))"""
+
 # All that people see or hear, piece by piece; not what computers have printed.
 TEXTS = """() => {
   // The language menu names each language in itself.
@@ -86,6 +93,12 @@ def targets(page: Page) -> list[str]:
     """What can be pressed must be large enough."""
     wrong: list[str] = page.evaluate(TARGETS, SMALLEST_TARGET)
     return [f"too small: {each}" for each in wrong]
+
+
+def renewal(page: Page) -> list[str]:
+    """Parts that renew themselves must not take the focus away."""
+    wrong: list[str] = page.evaluate(RENEWED)
+    return [f"has no id in a part that is renewed: {each}" for each in wrong]
 
 
 def frame(page: Page, language: str) -> list[str]:

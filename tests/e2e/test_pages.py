@@ -48,6 +48,7 @@ def test_page(page: PortalPage, windows: Windows) -> None:
         page.open(window)
         shown[language] = rules.texts(window.page)
         found = rules.frame(window.page, language) + rules.targets(window.page)
+        found += rules.renewal(window.page)
         found += rules.named_hosts(shown[language], window.origin)
         found += _at_both_widths(window, page.name, language, turns)
         if language != "en":

@@ -69,6 +69,29 @@ def test_a_running_script_is_cancelled(windows: Windows, scene: Scene) -> None:
     assert _output(page).strip() == "begin"
 
 
+def test_a_hint_just_after_a_part_was_renewed_counts(
+    windows: Windows, scene: Scene
+) -> None:
+    window = windows.open(IVAR)
+    page = window.page
+    (scene.agent.root / "go-on").touch()
+    _run_by_buttons(window, "wait-for-file")
+    expect(page.locator(".job-state")).to_have_text("Succeeded")
+    page.evaluate(
+        """() => {
+          const renew = () => document.getElementById("run-jobs")
+            .dispatchEvent(new CustomEvent("live"));
+          window.renewals = 0;
+          new MutationObserver(() => {
+            window.renewals += 1;
+            if (window.renewals === 1) renew();
+          }).observe(document.getElementById("main"), { childList: true });
+          renew();
+        }"""
+    )
+    wait_for(lambda: page.evaluate("window.renewals") == 2, "the second renewal")
+
+
 def test_a_forgotten_computer_is_asked_for(windows: Windows, scene: Scene) -> None:
     window = windows.open(IVAR)
     page = window.page
@@ -93,7 +116,7 @@ def test_output_arrives_by_polling_where_sockets_are_blocked(
         return text in page.locator("main").inner_text()
 
     def is_live() -> bool:
-        page.clock.fast_forward("01:00")
+        page.clock.fast_forward("00:31")
         return notice.is_hidden()
 
     window.is_socket_blocked = proxy.blocks_sockets = True

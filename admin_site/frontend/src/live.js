@@ -5,6 +5,7 @@
 // Others listen to "live:hint" on the document (output.js).
 
 const POLL_MS = 10_000;
+const RENEW_MS = 60_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
 const NOT_TRIED_AGAIN = new Set([4400, 4401, 4403, 4404]);
@@ -91,11 +92,10 @@ function connect() {
   });
 }
 
-// Words such as "seen 2 minutes ago" grow old without any hint.
-const ages = parts().filter((part) => part.dataset.liveEvery);
-if (ages.length > 0) {
-  const seconds = Math.min(...ages.map((part) => Number(part.dataset.liveEvery)));
-  setInterval(() => renew((data) => data.liveEvery), seconds * 1000);
-}
+// A hint may be lost, and words such as "seen 2 minutes ago" grow old without any.
+setInterval(renewAll, RENEW_MS);
 
-if (parts().length > 0) connect();
+// Only then htmx knows the parts.
+document.addEventListener("DOMContentLoaded", () => {
+  if (parts().length > 0) connect();
+});
