@@ -25,12 +25,9 @@ def measure(portal: Stack, sample: seed.Sample) -> list[Figure]:
     time.sleep(IDLE_SECONDS)
     used = cpu_seconds([agent.pid]) - cpu
     share = used / (time.monotonic() - begin) * 100
+    memory = pss_bytes([agent.pid]) / 1024**2
+    agent.stop()
     return [
-        Figure(
-            "Agent memory (PSS), both halves, idle",
-            pss_bytes([agent.pid]) / 1024**2,
-            "MB",
-            bound=70,
-        ),
+        Figure("Agent memory (PSS), both halves, idle", memory, "MB", bound=70),
         Figure("Agent CPU, idle, of one core", share, "%", bound=0.2),
     ]

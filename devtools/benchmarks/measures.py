@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import psutil
@@ -39,12 +40,16 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def cpu_seconds(pids: Iterable[int]) -> float:
-    """CPU time that these processes and all their children have used so far."""
+    """CPU time that these processes and all their children have used so far.
+
+    Children first: the time of one that ends meanwhile is then in its parent's.
+    """
     total = 0.0
-    for process in _family(pids):
-        times = process.cpu_times()
-        total += times.user + times.system
-        total += times.children_user + times.children_system
+    for process in reversed(_family(pids)):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+            total += times.children_user + times.children_system
     return total
 
 
