@@ -208,12 +208,10 @@ def start_web(
         ChildError: it ended or did not answer in time.
     """
     check_port(port)
-    command = [sys.executable, "-m", "daphne", "-b", HOST, "-p", str(port)]
-    # No access log: paths hold one-time secrets.
-    command += ["-v", "0", "--no-server-name", "admin_site.config.asgi:application"]
+    web = [sys.executable, "-m", "admin_site.config.web", "-b", HOST, "-p", str(port)]
     child = spawn(
         name,
-        command,
+        web,
         log=logs / f"{name}.log",
         environment=_variables(environment, "web"),
         directory=ROOT,

@@ -24,8 +24,12 @@ log = logging.getLogger(__name__)
 TARGET = f"{API_PREFIX}/socket"
 
 _HANDSHAKE_SECONDS = 15
-_PING_SECONDS = 60
-"""Silence after which we ask; twice as long means that the way is broken."""
+_PING_SECONDS = 300
+"""Silence after which we ask; twice as long means that the way is broken.
+
+Longer than the 240 s at which the portal asks, because a ping wakes everybody up.
+Until then TCP's keep-alive, on by default in the library, holds and tests the way.
+"""
 
 _NUDGE_BYTES = 1024
 _LASTED_SECONDS = 60
