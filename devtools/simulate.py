@@ -23,6 +23,7 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from client_agent.backoff import Backoff
 from client_agent.protocol import API_PREFIX, WORK_HEADER, codec, keys
 from client_agent.protocol.auth import make_token
 from client_agent.protocol.enrolment import (
@@ -55,8 +56,6 @@ from client_agent.protocol.signed import Signed
 from client_agent.protocol.socket import Hint, Nudge
 from client_agent.protocol.state import DesiredState
 from client_agent.protocol.types import Json
-
-RECONNECT_SECONDS = (1.0, 5.0)
 
 
 class Refused(Exception):
@@ -187,6 +186,7 @@ class SimulatedComputer:
 
     async def live(self, *, has_socket: bool = True) -> None:
         """Behave like an agent until cancelled: nudges, polls, jobs."""
+        backoff = Backoff(first_seconds=2)
         while True:
             with suppress(aiohttp.ClientError, TimeoutError, OSError):
                 if has_socket:
@@ -194,7 +194,8 @@ class SimulatedComputer:
                 else:
                     await self.look()
                     await asyncio.sleep(self._poll_seconds())
-            await asyncio.sleep(random.uniform(*RECONNECT_SECONDS))  # noqa: S311
+                backoff.succeeded()
+            await asyncio.sleep(backoff.after_failure())
 
     async def _follow_socket(self) -> None:
         target = f"{API_PREFIX}/socket"

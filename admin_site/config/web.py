@@ -16,6 +16,9 @@ reactor: Any = twisted_reactor
 PING_SECONDS = 240
 """In between, TCP's own keep-alive notices a broken way; the agent turns it on."""
 
+HANDSHAKE_SECONDS = 20
+"""How long a socket may wait for its turn when a whole fleet comes back."""
+
 LOOK_SECONDS = 10
 """How often all connections are looked through for what has ended or timed out."""
 
@@ -57,6 +60,7 @@ class Web(CommandLineInterface):
 def main(arguments: list[str]) -> None:
     """Serve until SIGTERM. No access log: paths hold one-time secrets."""
     fixed = ["-v", "0", "--no-server-name", "--ping-interval", str(PING_SECONDS)]
+    fixed += ["--websocket_connect_timeout", str(HANDSHAKE_SECONDS)]
     Web().run([*fixed, *arguments, "admin_site.config.asgi:application"])
 
 
