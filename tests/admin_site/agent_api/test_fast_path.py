@@ -272,13 +272,14 @@ def test_valkey_that_goes_away_in_between_is_no_304(
 @given(data=st.data())
 def test_a_changed_token_is_never_answered(fast: Fast, data: st.DataObject) -> None:
     headers = fast.headers()
-    token = bytearray(headers[b"authorization"])
+    original = headers[b"authorization"]
+    token = bytearray(original)
     # The last character of a signature has bits that mean nothing.
     for _each in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(len("Bearer "), len(token) - 2))
         token[place] = data.draw(st.integers(33, 255))
     headers = {**headers, b"authorization": bytes(token)}
-    if bytes(token) != fast.headers()[b"authorization"]:
+    if bytes(token) != original:
         assert fast.get(headers) is None
 
 
