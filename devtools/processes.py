@@ -107,9 +107,9 @@ def environment(
     """Return the whole environment of the portal's processes.
 
     The secret key and the master key are made in `directory`/keys on first use, mode
-    0600, and kept; blobs are kept in `directory`/blobs. The owner's database address
-    is in it for :func:`manage` with `as_owner`; web processes and workers do not get
-    it (see :func:`start_web`).
+    0600, and kept; blobs are kept in `directory`/blobs, heads of the audit log in
+    `directory`/audit-anchor. The owner's database address is in it for :func:`manage`
+    with `as_owner`; web processes and workers do not get it (see :func:`start_web`).
     """
     blobs = directory / "blobs"
     blobs.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -125,6 +125,7 @@ def environment(
         "REDIS_URL": servers.redis_url,
         "CITIZENPC_SECRET_KEY": secret_key(directory),
         "CITIZENPC_MASTER_KEY_FILE": str(master_key_file(directory)),
+        "CITIZENPC_AUDIT_ANCHOR": str(directory / "audit-anchor"),
         "CITIZENPC_ORIGIN": origin or f"http://{HOST}:{port}",
         "CITIZENPC_BLOB_DIR": str(blobs),
         "PYTHONUNBUFFERED": "1",
@@ -254,6 +255,6 @@ def _variables(environment: Mapping[str, str], kind: str) -> dict[str, str]:
     """Leave out what this kind of process must not know."""
     hidden = {"DATABASE_OWNER_URL"}
     if kind == "web":
-        hidden.add("CITIZENPC_MASTER_KEY_FILE")
+        hidden |= {"CITIZENPC_MASTER_KEY_FILE", "CITIZENPC_AUDIT_ANCHOR"}
     kept = {name: value for name, value in environment.items() if name not in hidden}
     return kept | {"CITIZENPC_PROCESS": kind}

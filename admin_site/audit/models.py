@@ -1,4 +1,7 @@
-"""What people and computers did. Rows are only ever inserted."""
+"""What people and computers did. Rows are only ever inserted.
+
+Events come unchained, so that no deed waits for another; the worker seals them.
+"""
 
 import uuid
 from typing import ClassVar
@@ -38,3 +41,75 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_name}"
+
+
+class AuditSeal(models.Model):
+    """One link of an organisation's chain: a block of events that may not change.
+
+    `digest` covers the link before, the rest of this row and the digests of the
+    block's events in their order (`audit.chain`). `latest_at` is the latest stamp of
+    an event in this block or one before.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation_id = models.UUIDField()
+    number = models.PositiveBigIntegerField()
+    event_count = models.PositiveIntegerField()
+    latest_at = models.DateTimeField()
+    sealed_at = models.DateTimeField()
+    previous_digest = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["organisation_id", "number"], name="audit_seal_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}"
+
+
+class AuditSealedEvent(models.Model):
+    """Place of an event in the chain. It has one only: the event is the key."""
+
+    event_id = models.UUIDField(primary_key=True)
+    organisation_id = models.UUIDField()
+    number = models.PositiveBigIntegerField()
+    position = models.PositiveIntegerField()
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["organisation_id", "number", "position"],
+                name="audit_sealed_position",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_id}"
+
+
+class AuditCheckpoint(models.Model):
+    """What a purge leaves: where the chain goes on. Signed by the worker."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organisation_id = models.UUIDField()
+    number = models.PositiveBigIntegerField()
+    digest = models.CharField(max_length=64)
+    event_count = models.PositiveBigIntegerField()
+    latest_at = models.DateTimeField()
+    made_at = models.DateTimeField()
+    signature = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["organisation_id", "number"], name="audit_checkpoint_number"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}"

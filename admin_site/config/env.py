@@ -34,6 +34,9 @@ class Env(BaseSettings):
     master_key_file: Annotated[
         Path | None, Field(alias="CITIZENPC_MASTER_KEY_FILE", default=None)
     ]
+    audit_anchor: Annotated[
+        Path | None, Field(alias="CITIZENPC_AUDIT_ANCHOR", default=None)
+    ]
     debug: Annotated[bool, Field(alias="CITIZENPC_DEBUG", default=False)]
     pool_size: Annotated[
         int, Field(alias="CITIZENPC_POOL_SIZE", default=8, ge=1, le=200)

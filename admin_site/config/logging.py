@@ -17,6 +17,7 @@ ALLOWED_KEYS = frozenset(
         "code",
         "computer",
         "count",
+        "digest",
         "duration_ms",
         "job",
         "kind",
@@ -28,6 +29,7 @@ ALLOWED_KEYS = frozenset(
         "request_id",
         "revision",
         "run",
+        "seal",
         "status",
         "task",
     }

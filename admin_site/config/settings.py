@@ -129,6 +129,7 @@ CHANNEL_LAYERS = {
 REDIS_URL = ENV.redis_url
 BLOB_DIR = ENV.blob_dir
 MASTER_KEY_FILE = ENV.master_key_file
+AUDIT_ANCHOR = ENV.audit_anchor
 POLL_SECONDS = ENV.poll_seconds
 
 LANGUAGE_CODE = "en"

@@ -1,6 +1,7 @@
 """Secrets at rest: encrypted under a master key that is outside the database."""
 
 import base64
+import hmac
 import os
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,22 @@ def decrypt_under_master(box: bytes, *, place: str) -> bytes:
         SecretUnreadable: other key, other place, or changed.
     """
     return _decrypt(_master_key(settings.MASTER_KEY_FILE), box, place)
+
+
+def mac_under_master(message: bytes, *, purpose: str) -> bytes:
+    """HMAC-SHA256 with a key of its own for each `purpose`.
+
+    Raises:
+        MasterKeyMissing: only the worker and the operator's commands can make one.
+    """
+    derive = HKDF(
+        hashes.SHA256(),
+        _KEY_BYTES,
+        salt=None,
+        info=b"citizenpc/mac/" + purpose.encode(),
+    )
+    key = derive.derive(_master_key(settings.MASTER_KEY_FILE))
+    return hmac.digest(key, message, "sha256")
 
 
 def encrypt_for_web(secret: bytes, *, place: str) -> bytes:

@@ -254,4 +254,5 @@ def test_definer_functions_tell_an_organisation_and_no_more(
         "computers_organisation_of_computer": "uuid",
         "computers_flush_presence": "void",
         "jobs_ensure_output_partition": "void",
+        "audit_purge": "bigint",
     }
