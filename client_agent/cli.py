@@ -23,6 +23,7 @@ from client_agent.enrol import (
     wanted,
 )
 from client_agent.errors import AgentError
+from client_agent.finding import Finding
 from client_agent.link_child import LinkChild
 from client_agent.loop import run_agent
 from client_agent.paths import Paths
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser(
         "doctor", parents=[common], help=_("find out what is wrong")
     )
+    doctor.add_argument("--json", action="store_true", help=_("for programs"))
     doctor.set_defaults(command=_doctor)
     return parser
 
@@ -244,15 +246,23 @@ def _lines(status: Status) -> list[tuple[str, str]]:
 
 
 def _doctor(paths: Paths, options: argparse.Namespace) -> int:
-    failures = 0
+    findings = []
     for finding in examine(paths):
-        state = _("well") if finding.is_well else _("TROUBLE")
-        print(f"{finding.title}: {state} {finding.detail}".rstrip(), flush=True)
-        if not finding.is_well:
-            failures += 1
-            if finding.advice:
-                print(f"    {finding.advice}")
-    return 1 if failures else 0
+        findings.append(finding)
+        if not options.json:
+            _tell(finding)
+    if options.json:
+        print(msgspec.json.encode(findings).decode())
+    return 0 if all(finding.is_well for finding in findings) else 1
+
+
+def _tell(finding: Finding) -> None:
+    state = _("well") if finding.is_well else _("TROUBLE")
+    if not finding.is_tried:
+        state = _("not tried")
+    print(f"{finding.title}: {state} {finding.detail}".rstrip(), flush=True)
+    if finding.advice:
+        print(f"    {finding.advice}")
 
 
 def _complain(code: str, detail: str, hint: str) -> None:

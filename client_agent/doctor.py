@@ -3,42 +3,58 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 
-from client_agent.config import ConfigError, load_config
+from client_agent.clock import build_time
+from client_agent.config import Config, ConfigError, load_config
+from client_agent.doctor_network import clock_finding, findings_of, look, not_tried
 from client_agent.enrol import Enrolment, Stage, load_enrolment
 from client_agent.errors import AgentError
+from client_agent.finding import Finding
+from client_agent.network_layers import Layer
 from client_agent.paths import Paths
+from client_agent.protocol.errors import ErrorCode
 from client_agent.status import Status, read_status, running_pid
 from client_agent.texts import _
 
 _CHECK_SECONDS = 45.0
 _LOOK_SECONDS = 0.2
-_CLOCK_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check: what was looked at, how it is, and what to do if it is not well."""
-
-    title: str
-    is_well: bool
-    detail: str = ""
-    advice: str = ""
+_OF_THE_KEY = (
+    ErrorCode.NOT_ENROLLED.value,
+    ErrorCode.COMPUTER_REVOKED.value,
+    ErrorCode.TOKEN_INVALID.value,
+)
 
 
 def examine(paths: Paths) -> Iterator[Finding]:
-    """The checks in order; those after one that failed may fail because of it."""
-    yield _configuration(paths)
+    """The checks in order; what stands on one that failed is not tried."""
+    config, finding = _configuration(paths)
+    yield finding
     yield _keys(paths)
+    seen = look(paths, config) if config is not None else {}
+    below, above = _split(findings_of(config, seen))
+    yield from below
     pid = running_pid(paths.lock)
     status = ask_for_check(paths, pid) if pid is not None else None
+    has_answer = status is not None and status.last_answer_at is not None
+    yield clock_finding(
+        seen,
+        learned=status.clock_offset_seconds if status and has_answer else None,
+        now=datetime.now(timezone.utc),
+        built_at=build_time(),
+    )
+    yield from above
     yield _link(status)
-    yield _portal(status)
-    yield _clock(status)
+    yield _key_at_portal(status)
     yield _enrolment(paths)
+
+
+def _split(findings: Sequence[Finding]) -> tuple[Sequence[Finding], Sequence[Finding]]:
+    """What needs no clock, and encryption with all above it, which does."""
+    at = next(i for i, each in enumerate(findings) if each.check == Layer.TLS.value)
+    return findings[:at], findings[at:]
 
 
 def ask_for_check(
@@ -69,13 +85,14 @@ def ask_for_check(
         time.sleep(_LOOK_SECONDS)
 
 
-def _configuration(paths: Paths) -> Finding:
+def _configuration(paths: Paths) -> tuple[Config | None, Finding]:
     title = _("Configuration")
     try:
         config = load_config(paths.config)
     except ConfigError as error:
-        return Finding(title, False, str(error), error.hint)
-    return Finding(title, True, config.portal)
+        finding = Finding("configuration", title, False, str(error), error.hint)
+        return None, finding
+    return config, Finding("configuration", title, True, config.portal)
 
 
 def _keys(paths: Paths) -> Finding:
@@ -84,8 +101,8 @@ def _keys(paths: Paths) -> Finding:
     missing = [str(path) for path in keys if not _is_file(path)]
     if missing:
         advice = _("Start the services citizenpc-agent and citizenpc-link once.")
-        return Finding(title, False, ", ".join(missing), advice)
-    return Finding(title, True)
+        return Finding("keys", title, False, ", ".join(missing), advice)
+    return Finding("keys", title, True)
 
 
 def _is_file(path: Path) -> bool:
@@ -99,35 +116,29 @@ def _link(status: Status | None) -> Finding:
     title = _("Agent and link")
     if status is None:
         advice = _("Start the service: systemctl start citizenpc-agent.")
-        return Finding(title, False, _("the agent does not run"), advice)
+        return Finding("link", title, False, _("the agent does not run"), advice)
     if not status.is_link_connected:
         advice = _("Start the service: systemctl start citizenpc-link.")
-        return Finding(title, False, _("the link does not run"), advice)
-    return Finding(title, True)
+        return Finding("link", title, False, _("the link does not run"), advice)
+    return Finding("link", title, True)
 
 
-def _portal(status: Status | None) -> Finding:
-    title = _("Portal")
+def _key_at_portal(status: Status | None) -> Finding:
+    """Whether the portal takes what this computer signs."""
+    title = _("Key at the portal")
     if status is None or not status.is_link_connected:
-        return Finding(title, False, _("not tried without a link"))
+        return not_tried("key", title)
     if status.error:
-        return Finding(title, False, status.error, advice_for(status.error))
+        detail = status.error
+        if detail in _OF_THE_KEY:
+            detail = _("{code}: the portal does not accept this computer's key").format(
+                code=detail
+            )
+        return Finding("key", title, False, detail, advice_for(status.error))
     if status.last_answer_at is None:
-        return Finding(title, False, _("it has not answered yet"))
+        return Finding("key", title, False, _("the portal has not answered yet"))
     socket = _("hints arrive at once") if status.is_socket_up else _("without hints")
-    return Finding(title, True, socket)
-
-
-def _clock(status: Status | None) -> Finding:
-    title = _("Clock")
-    if status is None or status.last_answer_at is None:
-        return Finding(title, False, _("not compared without an answer"))
-    seconds = status.clock_offset_seconds
-    detail = _("{seconds} s behind the portal").format(seconds=seconds)
-    if abs(seconds) > _CLOCK_SECONDS:
-        advice = _("Set the clock, or have it set over the network (NTP).")
-        return Finding(title, False, detail, advice)
-    return Finding(title, True)
+    return Finding("key", title, True, socket)
 
 
 def _enrolment(paths: Paths) -> Finding:
@@ -135,15 +146,17 @@ def _enrolment(paths: Paths) -> Finding:
     try:
         enrolment = load_enrolment(paths.enrolment)
     except AgentError as error:
-        return Finding(title, False, str(error), error.hint)
+        return Finding("enrolment", title, False, str(error), error.hint)
     except OSError as error:
         advice = _("Run the command as the user that the agent runs as (root).")
-        return Finding(title, False, str(error), advice)
+        return Finding("enrolment", title, False, str(error), advice)
     if enrolment is None:
         advice = _("Enrol this computer: citizenpc-agent enrol --portal ... .")
-        return Finding(title, False, _("never begun"), advice)
+        return Finding("enrolment", title, False, _("never begun"), advice)
     is_approved = enrolment.stage is Stage.APPROVED
-    return Finding(title, is_approved, _outcome(enrolment), _next_step(enrolment))
+    return Finding(
+        "enrolment", title, is_approved, _outcome(enrolment), _next_step(enrolment)
+    )
 
 
 def _outcome(enrolment: Enrolment) -> str:
@@ -171,6 +184,7 @@ def advice_for(code: str) -> str:
             "clock."
         ),
         "not-enrolled": _("Enrol this computer: citizenpc-agent enrol --portal ... ."),
+        "token-invalid": _("The portal knows another key; enrol this computer again."),
         "computer-revoked": _("Staff revoked this computer; enrol it again."),
         "signing-key-unexpected": _(
             "This is not the portal that the token is for; check its address."

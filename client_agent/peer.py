@@ -27,3 +27,9 @@ def expected_link_uid(root: Path) -> int:
         except KeyError:
             pass
     return os.geteuid()
+
+
+def expected_link_gid(root: Path) -> int:
+    """Group of that user."""
+    uid = expected_link_uid(root)
+    return os.getegid() if uid == os.geteuid() else pwd.getpwuid(uid).pw_gid

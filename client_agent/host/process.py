@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,6 +213,54 @@ class ProgramBeside:
         self._popen.wait()
         if self._popen.stdin is not None:
             self._popen.stdin.close()
+
+
+def output_of(
+    argv: Sequence[str],
+    *,
+    stdin: bytes,
+    cwd: Path,
+    user: tuple[int, int],
+    seconds: float,
+    most_bytes: int,
+) -> bytes:
+    """What a short-lived program writes, as far as it comes within the bounds.
+
+    `user` is user and group, if other than ours without any of our further groups. It
+    has an empty environment, and is dead when this returns. `stdin` fits a pipe.
+
+    Raises:
+        HostError: ``start-failed``.
+    """
+    uid, gid = user
+    is_other = uid != os.geteuid()
+    try:
+        popen = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env={},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            user=uid if is_other else None,
+            group=gid if is_other else None,
+            extra_groups=[] if is_other else None,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise HostError("start-failed", str(error)[:300]) from error
+    timer = threading.Timer(seconds, popen.kill)
+    timer.start()
+    try:
+        with popen:
+            if popen.stdin is None or popen.stdout is None:
+                return b""
+            with contextlib.suppress(BrokenPipeError), popen.stdin as target:
+                target.write(stdin)
+            output = popen.stdout.read(most_bytes)
+            popen.kill()
+            return output
+    finally:
+        timer.cancel()
 
 
 def start_ticks_of(pid: int) -> int | None:

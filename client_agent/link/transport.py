@@ -1,4 +1,7 @@
-"""Signed HTTP requests to the portal; the only module that speaks HTTP."""
+"""Signed HTTP requests to the portal.
+
+The only module that speaks HTTP, but for the probe, which only looks who answers.
+"""
 
 import logging
 import threading

@@ -98,7 +98,10 @@ def test_protocol_imports_nothing_else_of_ours() -> None:
     [
         (("pydbus", "gi", "dbus"), ("host/",)),
         (("subprocess", "pty", "asyncio.subprocess"), ("host/", "scriptlib/")),
-        (("requests", "urllib3", "http.client", "urllib.request"), ("link/transport",)),
+        (
+            ("requests", "urllib3", "http.client", "urllib.request"),
+            ("link/transport", "link/probe"),
+        ),
         (("websocket",), ("link/socket",)),
         (("django", "admin_site", "devtools"), ()),
         (("client_agent.link",), ("link/",)),

@@ -52,6 +52,8 @@ def doctor(program: Path, **language: str) -> str:
     [
         ({"LANGUAGE": "da"}, "Tilmelding: PROBLEM aldrig begyndt"),
         ({"LANG": "da_DK.UTF-8"}, "Nøgler: PROBLEM"),
+        ({"LANGUAGE": "da"}, "Navneopslag (DNS): ikke prøvet"),
+        ({"LANGUAGE": "sv"}, "Namnuppslagning (DNS): inte prövat"),
         ({"LC_ALL": "sv_SE.UTF-8", "LANG": "da_DK.UTF-8"}, "Nycklar: PROBLEM"),
         ({"LANGUAGE": "sv:da"}, "Anslutning: PROBLEM aldrig påbörjad"),
         ({"LANG": "de_DE.UTF-8"}, "Enrolment: TROUBLE never begun"),
