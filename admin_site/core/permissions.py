@@ -16,6 +16,7 @@ class Permission(StrEnum):
     RUN_CANCEL = "run.cancel"
     POLICY_VIEW = "policy.view"
     POLICY_EDIT = "policy.edit"
+    AUDIT_READ = "audit.read"
 
 
 class Access(StrEnum):

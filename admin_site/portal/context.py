@@ -66,6 +66,7 @@ PLACES = (
         Permission.POLICY_VIEW,
         frozenset({"start_pages", "start_pages_remove"}),
     ),
+    Place("audit", _("Audit log"), Permission.AUDIT_READ, frozenset({"audit"})),
 )
 
 

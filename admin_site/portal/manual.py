@@ -8,7 +8,16 @@ from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-PAGES = ("today", "computers", "enrol", "scripts", "runs", "start-pages", "sign-in")
+PAGES = (
+    "today",
+    "computers",
+    "enrol",
+    "scripts",
+    "runs",
+    "start-pages",
+    "audit",
+    "sign-in",
+)
 DIRECTORY = settings.BASE_DIR / "docs" / "manual"
 
 

@@ -44,7 +44,7 @@ def page(
     *,
     methods: tuple[str, ...] = READING,
     to_post: Permission | None = None,
-) -> Callable[[Callable[Concatenate[SiteRequest, P], HttpResponse]], View]:
+) -> Callable[[Callable[Concatenate[SiteRequest, P], HttpResponseBase]], View]:
     """A view below ``/at/<organisation>/<site>/`` that needs `permission` there.
 
     Posting needs `to_post`, where that is another one. Anonymous people are sent to
@@ -52,7 +52,7 @@ def page(
     the scope of the site's organisation; moments are shown in the site's zone.
     """
 
-    def wrap(view: Callable[Concatenate[SiteRequest, P], HttpResponse]) -> View:
+    def wrap(view: Callable[Concatenate[SiteRequest, P], HttpResponseBase]) -> View:
         @never_cache
         @require_http_methods(list(methods))
         @login_required

@@ -3,6 +3,7 @@
 from django.urls import include, path
 
 from admin_site.portal.views import (
+    audit,
     computers,
     enrolments,
     manual,
@@ -55,6 +56,8 @@ at_site = [
     ),
     path("start-pages/", start_pages.edit, name="start_pages"),
     path("start-pages/remove/", start_pages.remove, name="start_pages_remove"),
+    path("audit/", audit.audit_log, name="audit"),
+    path("audit/export/", audit.audit_export, name="audit_export"),
 ]
 
 urlpatterns = [

@@ -7,7 +7,7 @@ from playwright.sync_api import Page, Route, expect
 
 from admin_site.portal.manual import PAGES as MANUAL_PAGES
 from tests.e2e.browsing import Window
-from tests.e2e.scene import FRIDA, IVAR, PASSWORD, PAULA, Scene
+from tests.e2e.scene import ARNE, FRIDA, IVAR, PASSWORD, PAULA, Scene
 
 Opener = Callable[[Window], None]
 
@@ -22,6 +22,7 @@ NO_PAGES = {
     "run_jobs",
     "job_output",
     "mfa_download_recovery_codes",
+    "audit_export",
 }
 WRONG = "nowhere"
 
@@ -149,7 +150,7 @@ def _template(name: str, language: str) -> str:
     from django.utils import translation
 
     with translation.override(language):
-        return get_template(name).render()
+        return get_template(name).render({"minutes": 14})
 
 
 PAGES = [
@@ -182,6 +183,7 @@ PAGES = [
     PortalPage("bad-request", "", None, wrong_host),
     PortalPage("error", "", None, rendered("500.html", status=500)),
     PortalPage("unavailable", "", None, rendered("503.html", status=503)),
+    PortalPage("too-many-tries", "", None, rendered("429.html", status=429)),
     # One's own account
     PortalPage("logout", "account_logout", IVAR, at("/accounts/logout/")),
     PortalPage("password", "account_set_password", IVAR, at("/accounts/password/set/")),
@@ -267,6 +269,8 @@ PAGES = [
         IVAR,
         submitted("{site}/start-pages/", start_pages=WRONG),
     ),
+    PortalPage("audit", "audit", ARNE, at("{site}/audit/")),
+    PortalPage("audit-none-found", "audit", ARNE, at("{site}/audit/?q=nothing")),
     # A site without any
     PortalPage("today-empty", "today", IVAR, at("{empty}/")),
     PortalPage("computers-empty", "computers", IVAR, at("{empty}/computers/")),

@@ -17,6 +17,7 @@ PEOPLE = {
     "it@norrby.example": ("Ivar", "it_technician", ("norrby", "sydby")),
     "paula@norrby.example": ("Paula", "it_technician", ("norrby",)),
     "frida@norrby.example": ("Frida", "front_desk", ("norrby",)),
+    "arne@norrby.example": ("Arne", "auditor", ("norrby",)),
     # For tests that sign in themselves.
     "lisa@norrby.example": ("Lisa", "it_technician", ("norrby",)),
     "karl@norrby.example": ("Karl", "it_technician", ("norrby",)),

@@ -26,6 +26,7 @@ EMPTY_SITE = "branch"
 IVAR = "it@norrby.example"
 PAULA = "paula@norrby.example"
 FRIDA = "frida@norrby.example"
+ARNE = "arne@norrby.example"
 PASSWORD = "correct horse battery staple"
 TOTP_SECONDS = 30
 _SECRET = re.compile(r'<pre class="secret"[^>]*>([A-Z2-7]{16,})</pre>')
@@ -39,8 +40,8 @@ class Scene:
     waits.
 
     Ivar is IT technician in both; Paula likewise in the first, with password and
-    second factor; Frida stands at the front desk and may see computers only. `links`
-    are unused one-time links, each for the one test that takes it.
+    second factor; Frida stands at the front desk and may see computers only; Arne is
+    auditor. `links` are unused one-time links, each for the one test that takes it.
     """
 
     lab: Lab
@@ -98,6 +99,7 @@ def build(lab: Lab, everything: ExitStack) -> Scene:
     sessions = {
         IVAR: lab.staff.session,
         FRIDA: _sign_in(lab, links.pop(FRIDA)),
+        ARNE: _sign_in(lab, links.pop(ARNE)),
         PAULA: _sign_in(lab, links.pop(PAULA)),
     }
     _protect(lab, sessions[PAULA])

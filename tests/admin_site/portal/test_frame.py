@@ -12,7 +12,7 @@ from tests.factories.computers import make_token
 from tests.factories.people import ThreePeople, browser_of
 
 INLINE = re.compile(r"<style|\sstyle=|\son\w+=|<script(?![^>]+src=)")
-SITE_PAGES = ["", "computers/", "enrol/", "scripts/", "runs/", "start-pages/"]
+SITE_PAGES = ["", "computers/", "enrol/", "scripts/", "runs/", "start-pages/", "audit/"]
 
 
 @pytest.mark.parametrize("path", SITE_PAGES)

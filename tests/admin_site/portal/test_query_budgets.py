@@ -16,6 +16,7 @@ BUDGETS = {
     "runs/": 15,
     "scripts/": 14,
     "scripts/restart/run/": 16,
+    "audit/": 17,
 }
 
 

@@ -35,10 +35,12 @@ pytestmark = pytest.mark.django_db
 # Written out, so that widening a role is a change that somebody reviews.
 ALLOWED: Mapping[str, str] = {
     "operator": "view enrol revoke scripts runs run cancel policies edit",
-    "organisation_admin": "view enrol revoke scripts runs run cancel policies edit",
+    "organisation_admin": (
+        "view enrol revoke scripts runs run cancel policies edit audit"
+    ),
     "it_technician": "view enrol revoke scripts runs run cancel policies edit",
     "front_desk": "view",
-    "auditor": "view scripts runs policies",
+    "auditor": "view scripts runs policies audit",
 }
 WORDS: Mapping[str, set[str]] = {
     "view": {"site.view", "computer.view"},
@@ -50,6 +52,7 @@ WORDS: Mapping[str, set[str]] = {
     "cancel": {"run.cancel"},
     "policies": {"policy.view"},
     "edit": {"policy.edit"},
+    "audit": {"audit.read"},
 }
 
 
