@@ -7,12 +7,16 @@ from functools import partial
 import msgspec
 
 from client_agent.facts.agent import agent
+from client_agent.facts.connections import connections
 from client_agent.facts.disks import disks
 from client_agent.facts.features import features
 from client_agent.facts.hardware import hardware
 from client_agent.facts.login import login
 from client_agent.facts.network import network
 from client_agent.facts.operating_system import operating_system
+from client_agent.facts.power import power
+from client_agent.facts.services import services
+from client_agent.facts.time_settings import time_settings
 from client_agent.host.bus import Bus
 from client_agent.protocol.types import Json
 from client_agent.reconcile import Context
@@ -35,12 +39,16 @@ def collect(context: Context, *, bus: Bus | None = None) -> dict[str, Json]:
     own_bus = Bus() if bus is None else bus
     kinds: dict[str, Callable[[], Json]] = {
         "agent": partial(agent, context.product),
+        "connections": partial(connections, own_bus),
         "disks": disks,
         "features": partial(features, own_bus),
         "hardware": partial(hardware, own_bus),
         "login": partial(login, own_bus),
         "network": network,
         "os": partial(operating_system, context.root),
+        "power": partial(power, own_bus),
+        "services": partial(services, own_bus),
+        "time": partial(time_settings, own_bus),
     }
     try:
         found = {kind: _collected(kind, ask) for kind, ask in kinds.items()}

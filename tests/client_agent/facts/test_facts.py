@@ -25,7 +25,10 @@ from client_agent.reconcile import Context
 from tests.dbus_doubles.private_bus import PrivateBus
 
 PROJECT = Path(facts.__file__).parents[2] / "pyproject.toml"
-KINDS = {"agent", "disks", "features", "hardware", "login", "network", "os"}
+KINDS = {
+    *("agent", "connections", "disks", "features", "hardware", "login", "network"),
+    *("os", "power", "services", "time"),
+}
 MOCK = "org.freedesktop.DBus.Mock"
 LOGIN = "org.freedesktop.login1"
 
@@ -54,7 +57,8 @@ def test_all_kinds_without_any_service(context: Context, no_bus: Bus) -> None:
     assert found["hardware"]["memory_bytes"] > 0
     assert found["hardware"]["cpu_threads"] == psutil.cpu_count()
     assert found["agent"]["product"] == "desktop"
-    assert found["login"]["code"] in ("bus-absent", "bus-library-absent")
+    for kind in ("connections", "login", "power", "services", "time"):
+        assert found[kind]["code"] in ("bus-absent", "bus-library-absent")
     assert len(msgspec.json.encode(found)) < FACTS_BYTES
 
 
@@ -79,18 +83,18 @@ def test_services_are_named_and_not_started(
     context: Context, system_bus: PrivateBus, bus: Bus
 ) -> None:
     system_bus.add_double("org.freedesktop.hostname1", "hostname1", Chassis="laptop")
-    system_bus.add_double("org.freedesktop.UPower", "upower")
+    system_bus.add_double("org.freedesktop.UDisks2", "upower")
     call_daemon(bus, "ReloadConfig", answer=tuple[()])
 
     found: dict[str, Any] = collect(context, bus=bus)
 
     present = {name for name, said in found["features"].items() if said == "present"}
-    assert present == {"dbus", "hostname1", "upower"}
+    assert present == {"dbus", "hostname1", "udisks2"}
     assert set(found["features"]) == {"dbus", *SERVICES}
     assert found["hardware"]["chassis"] == "laptop"
     assert found["login"] == {"code": "service-absent"}
-    upower = "org.freedesktop.UPower"
-    (is_running,) = call_daemon(bus, "NameHasOwner", upower, answer=tuple[bool])
+    udisks = "org.freedesktop.UDisks2"
+    (is_running,) = call_daemon(bus, "NameHasOwner", udisks, answer=tuple[bool])
     assert not is_running
 
 
