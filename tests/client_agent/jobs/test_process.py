@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from client_agent.host.process import (
     Limits,
     Process,
     kill_leftover,
+    output_of,
     start,
     start_ticks_of,
 )
@@ -179,3 +181,46 @@ def test_cgroup_takes_what_left_the_session() -> None:
         eventually(lambda: not is_running(int(output)))
     finally:
         group.remove()
+
+
+def write(script: str, **changes: Any) -> bytes:
+    """What a short-lived shell writes."""
+    options: dict[str, Any] = {
+        "stdin": b"",
+        "cwd": Path("/"),
+        "user": (os.geteuid(), os.getegid()),
+        "seconds": 10.0,
+        "most_bytes": 1000,
+        **changes,
+    }
+    return output_of(["/bin/sh", "-c", script], **options)
+
+
+def test_a_short_program_gets_its_input_and_no_environment() -> None:
+    assert write("cat; env | grep -c HOME", stdin=b"in ") == b"in 0\n"
+
+
+def test_a_program_that_writes_without_end_is_cut() -> None:
+    assert write("while :; do echo y; done", most_bytes=6) == b"y\ny\ny\n"
+
+
+def test_a_program_that_never_ends_is_killed() -> None:
+    assert write("echo begun; exec cat /dev/zero >/dev/null", seconds=0.5) in (
+        b"begun\n",
+        b"",  # on a busy machine
+    )
+
+
+def test_a_program_that_does_not_read_is_no_error() -> None:
+    assert write("echo done", stdin=b"x" * 5000) == b"done\n"
+
+
+def test_a_program_that_is_not_there() -> None:
+    with pytest.raises(HostError, match="start-failed"):
+        write("", cwd=Path("/nowhere"))
+
+
+@pytest.mark.needs("root")
+def test_a_short_program_of_another_user_has_no_group_of_ours() -> None:
+    nobody = 65534
+    assert write("id -u; id -g; id -G", user=(nobody, nobody)) == b"65534\n" * 3
