@@ -350,9 +350,38 @@ def test_a_removed_end_is_found(log: Log) -> None:
     )
 
 
-def test_a_removed_anchor_is_found(log: Log) -> None:
+@pytest.mark.parametrize("lines_left", [0, 2])
+def test_a_shortened_anchor_is_found(
+    log: Log, lines_left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = log.anchor.read_text().splitlines(keepends=True)
+    log.anchor.write_text("".join(lines[:lines_left]))
+    assert "whole" in log.verify()  # The worker may be about to write it.
+    later = clock.now() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert "Seal 3 is not noted outside: the anchor was shortened" in log.findings()
+
+
+def test_an_anchor_that_is_not_there_at_all_is_found(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log.anchor.unlink()
-    assert "Nothing of it was noted outside of the database." in log.findings()
+    later = clock.now() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    assert "Seal 3 is not noted outside" in log.findings()
+
+
+def test_an_anchor_that_cannot_be_written_is_caught_up(
+    log: Log, settings: Settings
+) -> None:
+    settings.AUDIT_ANCHOR = log.anchor.parent / "not-there" / "anchor"
+    log.add()
+    with pytest.raises(OSError, match="not-there"):
+        log.seal()
+    settings.AUDIT_ANCHOR = log.anchor
+    assert log.seal() is None
+    assert noted_heads(log.anchor)[log.id].keys() == {1, 2, 3, 4}
+    assert log.verify().startswith("norrby: whole. 4 seals")
 
 
 # --- purging ------------------------------------------------------------------------

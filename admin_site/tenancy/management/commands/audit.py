@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from admin_site.audit.anchor import Noted, noted_heads
 from admin_site.audit.verify import Report, verify_organisation
+from admin_site.core import clock
 from admin_site.core.errors import PortalError
 from admin_site.core.tasks import all_organisation_ids
 from admin_site.core.tenancy import scoped
@@ -59,7 +60,9 @@ class Command(BaseCommand):
         noted = None if anchored is None else anchored.get(organisation.pk, {})
         try:
             with scoped([organisation.pk]):
-                return verify_organisation(organisation_id=organisation.pk, noted=noted)
+                return verify_organisation(
+                    organisation_id=organisation.pk, noted=noted, now=clock.now()
+                )
         except PortalError as error:
             raise CommandError(str(error)) from error
 
