@@ -1,5 +1,6 @@
 """Sign-in: allauth's views in our frame, each saying who may reach it."""
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -19,14 +20,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from admin_site.accounts import failures
 from admin_site.accounts.language import remember_language
 from admin_site.accounts.services import LinkInvalid, use_one_time_link
 from admin_site.core import clock
+from admin_site.core.limits import LimitReached
 from admin_site.core.permissions import Access
 
 View = Callable[..., HttpResponseBase]
 
 FORM = ("GET", "HEAD", "POST")
+MINUTE = 60
 
 
 def _reachable(
@@ -40,7 +44,10 @@ def _reachable(
     @wraps(view, updated=())
     def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         was_signed_in = request.user.is_authenticated
-        response: HttpResponseBase = guarded(request, *args, **kwargs)
+        try:
+            response: HttpResponseBase = guarded(request, *args, **kwargs)
+        except LimitReached as error:
+            return too_many_tries(request, seconds=error.seconds)
         if request.user.is_authenticated and not was_signed_in:
             remember_language(response, request.user.language)
         return response
@@ -50,6 +57,14 @@ def _reachable(
     return run
 
 
+def too_many_tries(request: HttpRequest, *, seconds: int = MINUTE) -> HttpResponse:
+    """The page that says how long to wait; also for limits of allauth's own."""
+    context = {"minutes": math.ceil(seconds / MINUTE)}
+    response = render(request, "429.html", context, status=429)
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
 def _one_time_link(request: HttpRequest, secret: str) -> HttpResponse:
     """A page with one button; pressing it signs in.
 
@@ -57,11 +72,13 @@ def _one_time_link(request: HttpRequest, secret: str) -> HttpResponse:
     """
     if request.method != "POST":
         return render(request, "account/one_time_link.html")
+    attempt = failures.with_link(request)
     try:
         user = use_one_time_link(secret=secret, now=clock.now())
     except LinkInvalid as error:
         context = {"message": error.message}
         return render(request, "account/one_time_link.html", context, status=410)
+    attempt.succeeded()
     start_session(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     record_authentication(request, user, method="one-time-link")
     if not user.has_usable_password():

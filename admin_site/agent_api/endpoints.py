@@ -11,6 +11,7 @@ from django.db import Error as DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.http.request import RawPostDataException, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
+from redis.exceptions import RedisError
 
 from admin_site.agent_api.authentication import (
     AgentIdentity,
@@ -22,6 +23,7 @@ from admin_site.agent_api.problems import CONTENT_TYPE, problem
 from admin_site.computers import agent_cache
 from admin_site.computers.models import Computer
 from admin_site.core import clock
+from admin_site.core.limits import LimitReached
 from admin_site.core.permissions import Access
 from admin_site.core.tenancy import scoped
 from admin_site.jobs.progress import OutputGap
@@ -32,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 View = Callable[..., HttpResponse]
 MESSAGE = "application/json"
+UNAVAILABLE_SECONDS = 30
+
+_FOR_NOW = (ErrorCode.RATE_LIMITED, ErrorCode.TEMPORARILY_UNAVAILABLE)
 
 # A body that was cut off, or what PostgreSQL cannot hold, such as NUL in a text.
 _UNREADABLE = (UnreadablePostError, RawPostDataException, DataError)
@@ -103,12 +108,18 @@ def _answered(
         return _refusal(ProtocolError(ErrorCode.BODY_INVALID, type(error).__name__))
     except RequestDataTooBig:
         return _refusal(ProtocolError(ErrorCode.BODY_TOO_LARGE))
-    except DatabaseError as error:
+    except LimitReached as error:
+        return _refusal(
+            ProtocolError(ErrorCode.RATE_LIMITED), retry_seconds=error.seconds
+        )
+    except (DatabaseError, RedisError) as error:
         log.exception("agent-endpoint-failed", reason=type(error).__name__)
         return _refusal(ProtocolError(ErrorCode.TEMPORARILY_UNAVAILABLE))
 
 
-def _refusal(error: ProtocolError) -> HttpResponse:
+def _refusal(
+    error: ProtocolError, *, retry_seconds: int = UNAVAILABLE_SECONDS
+) -> HttpResponse:
     is_clock = error.code is ErrorCode.CLOCK_WRONG
     status, body = problem(
         error.code,
@@ -122,8 +133,8 @@ def _refusal(error: ProtocolError) -> HttpResponse:
         ),
     )
     response = HttpResponse(body, content_type=CONTENT_TYPE, status=status)
-    if error.code is ErrorCode.TEMPORARILY_UNAVAILABLE:
-        response.headers["Retry-After"] = "30"
+    if error.code in _FOR_NOW:
+        response.headers["Retry-After"] = str(retry_seconds)
     return response
 
 

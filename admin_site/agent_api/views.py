@@ -2,14 +2,16 @@
 
 from uuid import UUID
 
+import msgspec
 from django.http import HttpRequest, HttpResponse
 
-from admin_site.agent_api import intake
+from admin_site.agent_api import admission, intake
 from admin_site.agent_api.endpoints import agent_endpoint, message, public_endpoint
 from admin_site.computers import enrolment as enrolments
 from admin_site.computers import signing
 from admin_site.computers.models import Computer, Enrolment, Order
 from admin_site.core import clock
+from admin_site.core.addresses import address_of
 from admin_site.core.blobs import path_of_blob
 from admin_site.core.tenancy import scoped
 from admin_site.desired_state.models import CompiledState
@@ -42,23 +44,29 @@ RETRY_PENDING_SECONDS = 5
 ORDERS_AT_ONCE = 100
 
 
+class _AnyOutput(msgspec.Struct, frozen=True):
+    """Output of any length, to tell what is too long from what is no message."""
+
+    data: bytes = b""
+
+
 @public_endpoint("POST")
 def enrol(request: HttpRequest) -> HttpResponse:
     """Take in an enrolment, or say how an earlier one stands."""
-    asked = codec.decode(EnrolmentRequest, request.body)
-    claim = codec.decode(EnrolmentClaim, asked.claim)
-    if not keys.is_signed(claim.device_key, PROOF_PURPOSE, asked.claim, asked.proof):
-        raise ProtocolError(ErrorCode.ENROLMENT_PROOF_INVALID)
-    if not _can_seal_to(claim.seal_key):
-        raise ProtocolError(ErrorCode.BODY_INVALID, "nothing can be sealed to seal_key")
-    organisation_id = enrolments.organisation_of_token(claim.token_secret)
-    if organisation_id is None:
-        raise ProtocolError(ErrorCode.ENROLMENT_TOKEN_UNKNOWN)
-    with scoped([organisation_id]):
-        enrolment = enrolments.request_enrolment(
-            organisation_id=organisation_id, claim=claim, now=clock.now()
-        )
-        return message(_enrolment_answer(enrolment))
+    address = address_of(request)
+    try:
+        claim = _proven_claim(request.body)
+    except ProtocolError:
+        admission.admit_stranger(address)
+        raise
+    admission.admit(address, claim)
+    try:
+        answer = _enrolled(claim)
+    except ProtocolError as error:
+        admission.note_refusal(address, error)
+        raise
+    admission.remember(claim)
+    return message(answer)
 
 
 @agent_endpoint("GET")
@@ -104,7 +112,7 @@ def lease(request: HttpRequest, computer: Computer) -> HttpResponse:
 @agent_endpoint("POST", limit=2 * limits.OUTPUT_CHUNK_BYTES)
 def output(request: HttpRequest, computer: Computer, job_id: UUID) -> HttpResponse:
     """Append output: at most 64 KiB, which base64 and the frame make longer."""
-    asked = codec.decode(OutputRequest, request.body)
+    asked = _output_request(request.body)
     stored = progress.take_output(
         computer=computer, job_id=job_id, request=asked, now=clock.now()
     )
@@ -176,6 +184,39 @@ def facts(request: HttpRequest, computer: Computer) -> HttpResponse:
     asked = codec.decode(FactsRequest, request.body, limit=limits.FACTS_BYTES)
     intake.take_facts(computer=computer, request=asked, now=clock.now())
     return HttpResponse(status=204)
+
+
+def _output_request(body: bytes) -> OutputRequest:
+    try:
+        return codec.decode(OutputRequest, body)
+    except ProtocolError:
+        if len(codec.decode(_AnyOutput, body).data) > limits.OUTPUT_CHUNK_BYTES:
+            raise ProtocolError(
+                ErrorCode.BODY_TOO_LARGE,
+                f"more than {limits.OUTPUT_CHUNK_BYTES} bytes of output",
+            ) from None
+        raise
+
+
+def _proven_claim(body: bytes) -> EnrolmentClaim:
+    asked = codec.decode(EnrolmentRequest, body)
+    claim = codec.decode(EnrolmentClaim, asked.claim)
+    if not keys.is_signed(claim.device_key, PROOF_PURPOSE, asked.claim, asked.proof):
+        raise ProtocolError(ErrorCode.ENROLMENT_PROOF_INVALID)
+    if not _can_seal_to(claim.seal_key):
+        raise ProtocolError(ErrorCode.BODY_INVALID, "nothing can be sealed to seal_key")
+    return claim
+
+
+def _enrolled(claim: EnrolmentClaim) -> EnrolmentAnswer:
+    organisation_id = enrolments.organisation_of_token(claim.token_secret)
+    if organisation_id is None:
+        raise ProtocolError(ErrorCode.ENROLMENT_TOKEN_UNKNOWN)
+    with scoped([organisation_id]):
+        enrolment = enrolments.request_enrolment(
+            organisation_id=organisation_id, claim=claim, now=clock.now()
+        )
+        return _enrolment_answer(enrolment)
 
 
 def _can_seal_to(key: bytes) -> bool:

@@ -16,11 +16,12 @@ from django.urls import path  # noqa: E402
 
 from admin_site.agent_api.consumers import AgentConsumer  # noqa: E402
 from admin_site.agent_api.fast_path import FastPath  # noqa: E402
+from admin_site.config.body_limit import BodyLimit  # noqa: E402
 from admin_site.live.consumers import PageConsumer  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        "http": FastPath(django_application),
+        "http": FastPath(BodyLimit(django_application)),
         "websocket": URLRouter(
             [
                 path("agent/v1/socket", AgentConsumer.as_asgi()),

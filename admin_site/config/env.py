@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AnyHttpUrl, Field, PostgresDsn, SecretStr, ValidationError
+from pydantic import (
+    AnyHttpUrl,
+    Field,
+    IPvAnyNetwork,
+    PostgresDsn,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -44,8 +52,32 @@ class Env(BaseSettings):
     poll_seconds: Annotated[
         int, Field(alias="CITIZENPC_POLL_SECONDS", default=300, ge=1, le=3600)
     ]
+    trusted_proxies: Annotated[
+        tuple[IPvAnyNetwork, ...],
+        NoDecode,
+        Field(alias="CITIZENPC_TRUSTED_PROXIES", default=()),
+    ]
+    enrolments_per_minute: Annotated[
+        int, Field(alias="CITIZENPC_ENROLMENTS_PER_MINUTE", default=10, ge=1)
+    ]
+    wrong_tokens_per_hour: Annotated[
+        int, Field(alias="CITIZENPC_WRONG_TOKENS_PER_HOUR", default=5, ge=1)
+    ]
+    account_failures: Annotated[
+        int, Field(alias="CITIZENPC_SIGN_IN_FAILURES_PER_ACCOUNT", default=5, ge=1)
+    ]
+    address_failures: Annotated[
+        int, Field(alias="CITIZENPC_SIGN_IN_FAILURES_PER_ADDRESS", default=20, ge=1)
+    ]
     log_level: Annotated[str, Field(alias="CITIZENPC_LOG_LEVEL", default="INFO")]
     process: Annotated[str, Field(alias="CITIZENPC_PROCESS", default="web")]
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _parts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
 
     @classmethod
     def settings_customise_sources(

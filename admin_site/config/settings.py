@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from admin_site.config import logging as log_configuration
 from admin_site.config import security
 from admin_site.config.env import load
+from admin_site.core.windows import Limit
+from client_agent.protocol import limits
 
 ENV = load()
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -132,6 +134,15 @@ MASTER_KEY_FILE = ENV.master_key_file
 AUDIT_ANCHOR = ENV.audit_anchor
 POLL_SECONDS = ENV.poll_seconds
 
+# How often what may be tried; sizes are part of the protocol (its limits.py).
+TRUSTED_PROXIES = ENV.trusted_proxies
+ENROLMENT_LIMIT = Limit("enrolment", ENV.enrolments_per_minute, 60)
+WRONG_TOKEN_LIMIT = Limit("wrong-token", ENV.wrong_tokens_per_hour, 3600)
+# A computer that we know waits by asking again, at most once a second (ADR 19).
+ENROLMENT_WAIT_LIMIT = Limit("enrolment-wait", 90, 60)
+ACCOUNT_FAILURE_LIMIT = Limit("account-failure", ENV.account_failures, 900)
+ADDRESS_FAILURE_LIMIT = Limit("address-failure", ENV.address_failures, 900)
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("da", _("Danish")), ("en", _("English")), ("sv", _("Swedish"))]
 LOCALE_PATHS = [BASE_DIR / "admin_site" / "locale"]
@@ -174,11 +185,12 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_PREVENT_ENUMERATION = True
-ACCOUNT_RATE_LIMITS = {
-    "login": "60/m/ip",
-    "login_failed": "20/15m/ip,5/15m/key",
+# Failures are counted by accounts/failures.py, which knows no raw addresses.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None}
+MFA_FORMS = {
+    "authenticate": "admin_site.accounts.forms.AuthenticateForm",
+    "reauthenticate": "admin_site.accounts.forms.ReauthenticateForm",
 }
-ALLAUTH_TRUSTED_PROXY_COUNT = 0
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "CitizenPC"
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
@@ -199,7 +211,7 @@ SECURE_PROXY_SSL_HEADER = (
 )
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = security.CONTENT_SECURITY_POLICY
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = limits.BODY_BYTES
 
 LOGGING_CONFIG = None
 log_configuration.configure(level=ENV.log_level, is_debug=DEBUG)

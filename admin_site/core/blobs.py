@@ -7,6 +7,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from client_agent.protocol import limits
+
 
 def path_of_blob(sha256: str) -> Path:
     """Where the blob of that digest (64 hexadecimal digits) is or would be."""
@@ -16,7 +18,13 @@ def path_of_blob(sha256: str) -> Path:
 
 
 def store_blob(data: bytes) -> str:
-    """Keep `data` and return its SHA-256; the second time changes nothing."""
+    """Keep `data` and return its SHA-256; the second time changes nothing.
+
+    Raises:
+        ValueError: no computer would fetch one that large.
+    """
+    if len(data) > limits.BLOB_BYTES:
+        raise ValueError(f"more than {limits.BLOB_BYTES} bytes")
     sha256 = hashlib.sha256(data).hexdigest()
     path = path_of_blob(sha256)
     if path.exists():

@@ -9,9 +9,11 @@ from uuid import uuid4
 import pytest
 from django.db import connection, models
 from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from admin_site.computers.models import Computer, Order
 from admin_site.core import clock
+from admin_site.core.windows import Limit
 from admin_site.jobs.models import Job, OutputChunk, Run
 from client_agent.protocol import codec, limits
 from client_agent.protocol.facts import FactsRequest, facts_digest
@@ -153,7 +155,10 @@ def test_no_endpoint_asks_more_than_its_budget(
 
 
 @pytest.mark.parametrize("rows", [1, ROWS])
-def test_enrolling_asks_no_more_than_its_budget(api: Api, rows: int) -> None:
+def test_enrolling_asks_no_more_than_its_budget(
+    api: Api, rows: int, settings: Settings
+) -> None:
+    settings.ENROLMENT_LIMIT = Limit("enrolment", rows + 1, 60)
     token = new_token(api.norrby, uses=rows + 1)
     for _each in range(rows - 1):
         _enrol(token)

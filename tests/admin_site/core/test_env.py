@@ -64,6 +64,10 @@ def test_nothing_at_all_names_everything() -> None:
         ("CITIZENPC_POOL_SIZE", "many"),
         ("CITIZENPC_POLL_SECONDS", "0"),
         ("CITIZENPC_DEBUG", "perhaps"),
+        ("CITIZENPC_TRUSTED_PROXIES", "10.0.0.1, proxy.example"),
+        ("CITIZENPC_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("CITIZENPC_ENROLMENTS_PER_MINUTE", "0"),
+        ("CITIZENPC_SIGN_IN_FAILURES_PER_ACCOUNT", "-1"),
     ],
 )
 def test_a_wrong_value_is_named_and_not_repeated(name: str, value: str) -> None:
@@ -137,6 +141,23 @@ def test_origins_have_no_slash_and_the_main_one_is_first(
         {**COMPLETE, "CITIZENPC_ORIGIN": origin, "CITIZENPC_EXTRA_ORIGINS": extra}
     )
     assert env.origins == expected
+
+
+def test_limits_may_be_changed_and_proxies_named() -> None:
+    env = load(
+        {
+            **COMPLETE,
+            "CITIZENPC_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8 ,2001:db8::/48,",
+            "CITIZENPC_ENROLMENTS_PER_MINUTE": "500",
+        }
+    )
+    assert [str(each) for each in env.trusted_proxies] == [
+        "127.0.0.1/32",
+        "10.0.0.0/8",
+        "2001:db8::/48",
+    ]
+    assert env.enrolments_per_minute == 500
+    assert load({**COMPLETE, "CITIZENPC_TRUSTED_PROXIES": ""}).trusted_proxies == ()
 
 
 def test_what_is_given_is_not_mixed_with_the_process_environment(
