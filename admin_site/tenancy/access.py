@@ -9,7 +9,7 @@ from admin_site.accounts.models import User
 from admin_site.core.errors import NotAllowed
 from admin_site.core.permissions import Permission
 from admin_site.tenancy.models import Membership, Site
-from admin_site.tenancy.roles import PERMISSIONS, Role
+from admin_site.tenancy.roles import ORGANISATION_WIDE, PERMISSIONS, Role
 
 
 def organisation_ids_of_user(user: User) -> list[UUID]:
@@ -21,12 +21,13 @@ def organisation_ids_of_user(user: User) -> list[UUID]:
 
 def permissions_at(user: User, site: Site) -> frozenset[Permission]:
     """What `user` may do at `site`, from all memberships that reach it."""
-    roles = (
-        Membership.objects.reaching(site)
-        .filter(user=user)
-        .values_list("role", flat=True)
+    held = Membership.objects.reaching(site).filter(user=user)
+    return frozenset().union(
+        *(
+            PERMISSIONS[Role(role)] - (ORGANISATION_WIDE if at_one_site else set())
+            for role, at_one_site in held.values_list("role", "site_id")
+        )
     )
-    return frozenset().union(*(PERMISSIONS[Role(role)] for role in roles))
 
 
 def require(user: User, permission: Permission, *, at: Site) -> None:

@@ -29,6 +29,9 @@ _TECHNICAL = _VIEWS | {
     P.POLICY_EDIT,
 }
 
+ORGANISATION_WIDE = frozenset({P.AUDIT_READ})
+"""What shows or changes the whole organisation: a role at one site does not give it."""
+
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OPERATOR: _TECHNICAL,
     Role.ORGANISATION_ADMIN: _TECHNICAL | {P.AUDIT_READ},

@@ -31,12 +31,13 @@ def three_people(db: None) -> ThreePeople:
     """Two organisations with a site each, and the three of them."""
     site = make_site(make_organisation(name="Norrby kommun"), name="Main library")
     other = make_site(make_organisation(name="Soderby"), name="Other library")
+    admin = Role.ORGANISATION_ADMIN
     return ThreePeople(
         site=site,
         other_site=other,
-        alice=make_member(site, Role.ORGANISATION_ADMIN, name="Alice"),
-        bob=make_member(site, Role.AUDITOR, name="Bob"),
-        charlie=make_member(other, Role.ORGANISATION_ADMIN, name="Charlie"),
+        alice=make_member(site, admin, name="Alice", is_everywhere=True),
+        bob=make_member(site, Role.AUDITOR, name="Bob", is_everywhere=True),
+        charlie=make_member(other, admin, name="Charlie", is_everywhere=True),
     )
 
 

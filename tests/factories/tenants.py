@@ -42,18 +42,26 @@ def make_user(
     return User.objects.create_user(email, name=name, password=password)
 
 
-def join(user: User, site: Site, role: Role) -> None:
-    """Give `user` one more role."""
+def join(user: User, site: Site, role: Role, *, is_everywhere: bool = False) -> None:
+    """Give `user` one more role, at `site` or at its whole organisation."""
     with scoped([site.organisation_id]):
         add_member(
-            organisation=site.organisation, user=user, role=role, by=BY, site=site
+            organisation=site.organisation,
+            user=user,
+            role=role,
+            by=BY,
+            site=None if is_everywhere else site,
         )
 
 
 def make_member(
-    site: Site, role: Role = Role.ORGANISATION_ADMIN, *, name: str = "Tess Tester"
+    site: Site,
+    role: Role = Role.ORGANISATION_ADMIN,
+    *,
+    name: str = "Tess Tester",
+    is_everywhere: bool = False,
 ) -> User:
-    """A new person with `role` at `site`."""
+    """A new person with `role` at `site`, or at its whole organisation."""
     user = make_user(name)
-    join(user, site, role)
+    join(user, site, role, is_everywhere=is_everywhere)
     return user

@@ -155,11 +155,14 @@ def test_nothing_found_leads_back_to_everything(three_people: ThreePeople) -> No
 
 
 @pytest.mark.parametrize(
-    "role", [Role.OPERATOR, Role.IT_TECHNICIAN, Role.FRONT_DESK], ids=str
+    "role",
+    [Role.OPERATOR, Role.IT_TECHNICIAN, Role.FRONT_DESK, Role.AUDITOR],
+    ids=str,
 )
 def test_others_neither_read_nor_download(
     three_people: ThreePeople, role: Role
 ) -> None:
+    # An auditor of one site would see the other sites too.
     browser = browser_of(make_member(three_people.site, role))
     for path in ("audit/", "audit/export/"):
         assert browser.get(three_people.at_site(path)).status_code == 403
