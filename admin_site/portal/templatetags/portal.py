@@ -67,12 +67,6 @@ def is_check(field: BoundField) -> bool:
 
 
 @register.filter
-def is_structured(value: Any) -> bool:
-    """Whether a JSON value is more than one word or number."""
-    return isinstance(value, dict | list)
-
-
-@register.filter
 def as_json(value: Any) -> str:
     """JSON for people to read."""
     return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)

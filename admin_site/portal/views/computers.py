@@ -21,6 +21,7 @@ from admin_site.core import clock
 from admin_site.core.errors import TransitionRefused
 from admin_site.core.permissions import Permission
 from admin_site.jobs.selectors import jobs_of_computer
+from admin_site.portal.fact_texts import described
 from admin_site.portal.forms.computers import ComputerFilter
 from admin_site.portal.links import site_url
 from admin_site.portal.lists import Column, listing
@@ -61,15 +62,15 @@ def computer_list(request: SiteRequest) -> HttpResponse:
 def computer_detail(request: SiteRequest, uid: UUID) -> HttpResponse:
     """What is known of one computer."""
     computer = get_object_or_404(computers_of_site(request.site), pk=uid)
-    facts = Facts.objects.for_organisation(computer.organisation_id).filter(
-        computer=computer
-    )
+    known = Facts.objects.for_organisation(computer.organisation_id)
+    facts = known.filter(computer=computer).first()
     sees_jobs = Permission.RUN_VIEW in request.permissions
     context = {
         "computer": computer,
         "status": ComputerStatus(computer.status).label,
         "sighting": sightings_of_computers([computer], now=clock.now())[computer.pk],
-        "facts": facts.first(),
+        "facts": facts,
+        "described": described(facts.data) if facts else [],
         "compliance": [
             (setting_title(each.setting), each)
             for each in compliance_of_computer(computer)
