@@ -24,8 +24,8 @@ def permissions_at(user: User, site: Site) -> frozenset[Permission]:
     held = Membership.objects.reaching(site).filter(user=user)
     return frozenset().union(
         *(
-            PERMISSIONS[Role(role)] - (ORGANISATION_WIDE if at_one_site else set())
-            for role, at_one_site in held.values_list("role", "site_id")
+            PERMISSIONS[Role(role)] - (set() if site_id is None else ORGANISATION_WIDE)
+            for role, site_id in held.values_list("role", "site_id")
         )
     )
 
