@@ -22,12 +22,12 @@ def organisation_ids_of_user(user: User) -> list[UUID]:
 def permissions_at(user: User, site: Site) -> frozenset[Permission]:
     """What `user` may do at `site`, from all memberships that reach it."""
     held = Membership.objects.reaching(site).filter(user=user)
-    return frozenset().union(
-        *(
-            PERMISSIONS[Role(role)] - (set() if site_id is None else ORGANISATION_WIDE)
-            for role, site_id in held.values_list("role", "site_id")
-        )
-    )
+    return frozenset().union(*map(_permissions_of, held))
+
+
+def _permissions_of(membership: Membership) -> frozenset[Permission]:
+    whole = PERMISSIONS[Role(membership.role)]
+    return whole if membership.site_id is None else whole - ORGANISATION_WIDE
 
 
 def require(user: User, permission: Permission, *, at: Site) -> None:
